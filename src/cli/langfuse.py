@@ -37,7 +37,13 @@ _COLUMNS: Final = (
     Column("state"),
     Column("", rank=1, least=20),
 )
-_STYLES: Final = {"there": "green", "created": "bold green", "missing": "yellow", "failed": "bold red"}
+_STYLES: Final = {
+    "there": "green",
+    "created": "bold green",
+    "updated": "bold green",
+    "missing": "yellow",
+    "failed": "bold red",
+}
 _Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 _DatasetName = Annotated[
     str | None,
@@ -53,6 +59,9 @@ def langfuse() -> None:
 @app.command("setup", cls=FastCommand)
 def setup(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what is missing, and create nothing.")] = False,
+    update: Annotated[
+        bool, typer.Option("--update", help="Change what differs; what is archived, or yours alone, stays.")
+    ] = False,
     dataset: _DatasetName = None,
     since: Annotated[
         str | None, typer.Option(help="Decisions since then: 30d, 2026-11-01.", show_default=False, metavar="TIME")
@@ -67,7 +76,8 @@ def setup(
 ) -> None:
     """Create what the project lacks: score configs, a dashboard, and with --dataset a dataset of judged decisions.
 
-    What is there is left as it is, so that it can be run again at any time. Exit code 1 where something failed.
+    What is there is left as it is, unless --update says to change what differs from this version's definitions; it can
+    be run again at any time. Exit code 1 where something failed.
     """
     if dataset is not None and not dataset.strip():
         raise ValueError("--dataset is empty: give the name of the dataset.")
@@ -83,22 +93,22 @@ def setup(
 
             set_up_dataset(creator, dataset.strip(), _examples(dataset.strip(), chosen_by, limit, left_out))
 
-    _run(more, is_dry=dry_run, as_json=as_json, left_out=left_out)
+    _run(more, is_dry=dry_run, is_update=update, as_json=as_json, left_out=left_out)
 
 
 @app.command("status", cls=FastCommand)
 def status(as_json: _Json = False) -> None:
     """Say which project the keys belong to, and what `langfuse setup` would create there. Nothing is created."""
-    _run(lambda _: None, is_dry=True, as_json=as_json, left_out=Counter())
+    _run(lambda _: None, is_dry=True, is_update=False, as_json=as_json, left_out=Counter())
 
 
-def _run(more: Any, *, is_dry: bool, as_json: bool, left_out: Counter[str]) -> None:
+def _run(more: Any, *, is_dry: bool, is_update: bool, as_json: bool, left_out: Counter[str]) -> None:
     from src.insight.langfuse_setup.server import LangfuseApi, LangfuseProblem
     from src.insight.langfuse_setup.steps import Creator, set_up_dashboard, set_up_score_configs
 
     api = LangfuseApi(_settings(), note=note)
     with contextlib.closing(api):
-        creator = Creator(api=api, is_dry=is_dry, progress=_progress(quiet=as_json))
+        creator = Creator(api=api, is_dry=is_dry, is_update=is_update, progress=_progress(quiet=as_json))
         try:
             project = api.project()
             trouble = None
@@ -193,6 +203,8 @@ def _show(project: Project, items: list[Item], left_out: Counter[str], trouble: 
         note(f"{count:,} decisions make no item: {reason}.")
     if any(item.state == "missing" for item in items):
         note("`moondev langfuse setup` creates what is missing.")
+    if any(item.state == "differs" for item in items):
+        note("`moondev langfuse setup --update` changes what differs.")
     if trouble is not None:
         problem(trouble)
 

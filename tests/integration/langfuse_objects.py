@@ -39,12 +39,17 @@ def _models() -> dict[str, tuple[Any, Any]]:
     from langfuse.api.datasets.types.paginated_datasets import PaginatedDatasets
     from langfuse.api.score_configs.types.create_score_config_request import CreateScoreConfigRequest
     from langfuse.api.score_configs.types.score_configs import ScoreConfigs
+    from langfuse.api.score_configs.types.update_score_config_request import UpdateScoreConfigRequest
     from langfuse.api.unstable.dashboard_widgets.types.create_dashboard_widget_request import (
         CreateDashboardWidgetRequest,
     )
     from langfuse.api.unstable.dashboard_widgets.types.dashboard_widget_list import DashboardWidgetList
+    from langfuse.api.unstable.dashboard_widgets.types.update_dashboard_widget_request import (
+        UpdateDashboardWidgetRequest,
+    )
     from langfuse.api.unstable.dashboards.types.create_dashboard_request import CreateDashboardRequest
     from langfuse.api.unstable.dashboards.types.dashboard_list import DashboardList
+    from langfuse.api.unstable.dashboards.types.update_dashboard_request import UpdateDashboardRequest
 
     return {
         CONFIGS: (CreateScoreConfigRequest, ScoreConfigs),
@@ -52,6 +57,9 @@ def _models() -> dict[str, tuple[Any, Any]]:
         DASHBOARDS: (CreateDashboardRequest, DashboardList),
         DATASETS: (CreateDatasetRequest, PaginatedDatasets),
         ITEMS: (CreateDatasetItemRequest, PaginatedDatasetItems),
+        f"{CONFIGS}/": (UpdateScoreConfigRequest, None),
+        f"{WIDGETS}/": (UpdateDashboardWidgetRequest, None),
+        f"{DASHBOARDS}/": (UpdateDashboardRequest, None),
         "": (parse_obj_as, None),
     }
 
@@ -94,6 +102,7 @@ class LangfuseObjects:
         self.missing: set[str] = set()
         self.answer: Callable[[Received], Reply | None] = lambda _: None
         self.wrong: list[str] = []
+        self.patches: list[str] = []
         self.page = 5  # objects, so that lists have several pages
         self._server = Server(self._answer)
         self.url = self._server.url
@@ -114,6 +123,9 @@ class LangfuseObjects:
             return _json(401, {"message": "Invalid credentials. Confirm that you've configured the correct host."})
         if parts.path == "/api/public/projects":
             return _json(200, {"data": [{"id": PROJECT, "name": "trading", "metadata": {}}]})
+        route, _, object_id = parts.path.rpartition("/")
+        if request.method == "PATCH" and route in (CONFIGS, WIDGETS, DASHBOARDS) and route not in self.missing:
+            return self._changed(route, object_id, request.json)
         if parts.path not in _models() or parts.path in self.missing:
             return Reply(404, b"<!DOCTYPE html><html>404</html>", {"content-type": "text/html"})
         if request.method == "POST":
@@ -126,11 +138,22 @@ class LangfuseObjects:
             self.wrong += _wrong_config(body)
         return _json(200, self.add(route, body))
 
+    def _changed(self, route: str, object_id: str, body: dict[str, Any]) -> Reply:
+        self.patches.append(route)
+        (row,) = [item for item in self.objects[route] if item["id"] == object_id]
+        self.wrong += problems(f"{route}/", body)
+        if route == CONFIGS:
+            self.wrong += _wrong_config({name: row[name] for name in ("name", "dataType")} | body)
+        row |= body
+        return _json(200, row)
+
     def add(self, route: str, body: dict[str, Any]) -> dict[str, Any]:
         """Keep an object as the server would."""
         number = len(self.objects[route]) + 1
         row: dict[str, Any] = {"id": f"id-{number}", "createdAt": _STAMP, "updatedAt": _STAMP, "projectId": PROJECT}
         row |= _usual(route) | body
+        if route == WIDGETS:
+            row["chartConfig"] = {"type": body["chartType"], **body.get("chartConfig", {})}
         self.objects[route] = [*(item for item in self.objects[route] if item["id"] != row["id"]), row]
         return row
 

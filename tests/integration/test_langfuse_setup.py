@@ -82,7 +82,8 @@ def test_what_is_missing_is_created_once(project: LangfuseObjects) -> None:
     everything = {"score config": len(SCORES), "widget": len(WIDGETS), "dashboard": 1}
     assert states(dry) == {(kind, "missing"): n for kind, n in everything.items()}
     assert states(first) == {(kind, "created"): n for kind, n in everything.items()}
-    assert states(second) == {("score config", "there"): len(SCORES), ("dashboard", "there"): 1}
+    assert states(second) == {(kind, "there"): n for kind, n in everything.items()}
+    assert project.patches == []
     assert Counter(project.posts) == {CONFIGS: len(SCORES), WIDGET_ROUTE: len(WIDGETS), DASHBOARDS: 1}
     assert project.wrong == []
     (dashboard,) = project.objects[DASHBOARDS]
@@ -117,6 +118,41 @@ def test_what_differs_or_was_put_away_is_said_and_left(project: LangfuseObjects)
     assert items["vote"]["detail"] == "it has no category SELL, NOTHING"
     assert json.dumps(project.objects[CONFIGS][:3]) == before
     assert len(project.objects[CONFIGS]) == len(SCORES)
+
+
+def test_what_differs_is_changed_on_request_once_and_what_is_the_users_stays(project: LangfuseObjects) -> None:
+    bounds = {"name": "confidence", "dataType": "NUMERIC", "minValue": 0, "maxValue": 1, "description": "mine"}
+    project.add(CONFIGS, bounds)
+    categories = [{"label": "HOLD", "value": 1}, {"label": "BUY", "value": 0}]
+    project.add(CONFIGS, {"name": "vote", "dataType": "CATEGORICAL", "categories": categories})
+    project.add(CONFIGS, {"name": "agreement", "dataType": "BOOLEAN"})
+    assert langfuse("setup", "--json").code == 0
+    first, second = project.objects[WIDGET_ROUTE][:2]
+    first["filters"], first["chartType"], first["description"] = [], "PIE", "mine"
+    second["name"] = "somebody's own now"
+    (dashboard,) = project.objects[DASHBOARDS]
+    tiles = list(dashboard["definition"]["widgets"])
+    dry, plain = langfuse("setup", "--update", "--dry-run", "--json"), langfuse("setup", "--json")
+    assert project.patches == []
+    assert states(plain)["widget", "differs"] == 2
+    assert (states(dry)["score config", "differs"], states(plain)["score config", "differs"]) == (3, 3)
+    changed, again = langfuse("setup", "--update", "--json"), langfuse("setup", "--update", "--json")
+    assert [changed.code, again.code] == [0, 0]
+    items = {item["name"]: item for item in json.loads(changed.out)["items"]}
+    assert items[first["name"]]["state"] == items["confidence"]["state"] == items[DASHBOARD]["state"] == "updated"
+    assert items["agreement"]["detail"].endswith("it can be changed in Langfuse alone")
+    assert Counter(project.patches) == {CONFIGS: 2, WIDGET_ROUTE: 1, DASHBOARDS: 1}
+    assert states(again)["score config", "differs"] == 1
+    assert (bounds | {"maxValue": 100}).items() <= project.objects[CONFIGS][0].items()
+    assert project.objects[CONFIGS][1]["categories"] == [
+        *categories, {"label": "SELL", "value": 2}, {"label": "NOTHING", "value": 3},
+    ]  # fmt: skip
+    assert (first["chartType"], first["description"]) == ("BAR_TIME_SERIES", "mine")
+    assert dashboard["definition"]["widgets"][: len(tiles)] == tiles
+    (new,) = dashboard["definition"]["widgets"][len(tiles) :]
+    assert new["y"] == max(tile["y"] + tile["height"] for tile in tiles)
+    assert new["widgetId"] in {item["id"] for item in project.objects[WIDGET_ROUTE]}
+    assert project.wrong == []
 
 
 def test_judged_decisions_become_a_dataset_once(

@@ -71,6 +71,18 @@ class ScoreKind:
                 differing.append(f"it has no category {', '.join(missing)}")
         return differing
 
+    def changes(self, config: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the request that brings a config to this; empty where no request can. Its own categories stay."""
+        own = self.body()
+        if config.get("dataType") != self.data_type:
+            return {}
+        body = {key: own[key] for key in ("minValue", "maxValue") if key in own and own[key] != config.get(key)}
+        categories = [item for item in config.get("categories") or [] if isinstance(item, dict)]
+        labels, values = ({item.get(name) for item in categories} for name in ("label", "value"))
+        free = (value for value in range(len(labels) + len(self.labels) + len(values)) if value not in values)
+        lacking = [{"label": label, "value": next(free)} for label in self.labels if label not in labels]
+        return body | ({"categories": [*categories, *lacking]} if lacking else {})
+
 
 def _bound(value: Any) -> str:
     return "not set" if value is None else f"{value:g}" if isinstance(value, int | float) else str(value)

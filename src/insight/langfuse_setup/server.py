@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 
 from src.observability.delivery.destinations import langfuse_destination
-from src.observability.delivery.http_post import ask, post_json
+from src.observability.delivery.http_post import ask, patch_json, post_json
 from src.observability.delivery.langfuse_server import version_of
 from src.observability.delivery.requester import Requester
 from src.observability.network import display_url
@@ -17,6 +17,9 @@ from src.observability.network import display_url
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    import httpx
+
+    from src.observability.delivery.destinations import Destination
     from src.observability.delivery.http_post import Outcome
     from src.observability.settings import Settings
 
@@ -134,10 +137,25 @@ class LangfuseApi:
             Refused: it does not take the object.
             LangfuseProblem: it does not answer.
         """
+        return self._sent(post_json, path, body)
+
+    def update(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        """Change an object, and return it as the server has it; what the body does not name stays.
+
+        Raises:
+            NoSuchRoute: the server has no such route.
+            Refused: it does not take the change.
+            LangfuseProblem: it does not answer.
+        """
+        return self._sent(patch_json, path, body)
+
+    def _sent(
+        self, send: Callable[[httpx.Client, Destination, str, bytes], Outcome], path: str, body: dict[str, Any]
+    ) -> dict[str, Any]:
         content = orjson.dumps(body)
         for attempt in range(_TRIES):
             url = f"{self._server.destination.api_url}{path}"
-            reply = self._server.request(lambda client, place, url=url: post_json(client, place, url, content))  # type: ignore[misc] # bound default
+            reply = self._server.request(lambda client, place, url=url: send(client, place, url, content))  # type: ignore[misc] # bound default
             if reply.status != 429:
                 break
             self._wait(reply, attempt)

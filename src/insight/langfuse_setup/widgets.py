@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 DASHBOARD: Final = "Moon Dev trading agents"
 _PREFIX: Final = "Moon Dev: "
 _ABOUT: Final = (
-    "Decisions and model calls of the trading agents. Made by `moondev langfuse setup`, which leaves it alone once it "
-    "is there. A trace has the same id in the local store: moondev traces show ID."
+    "Decisions and model calls of the trading agents. Made by `moondev langfuse setup`, which changes it with "
+    "--update alone. A trace has the same id in the local store: moondev traces show ID."
 )
 _WIDTH: Final = 6
 _HEIGHT: Final = 6
@@ -60,6 +60,26 @@ class Widget:
             **({"chartConfig": dict(self.config)} if self.config else {}),
         }
 
+    def differences(self, widget: Mapping[str, Any]) -> list[str]:
+        """Return in what a widget on the server differs, for people; its look and its text may be anybody's."""
+        own = self.body()
+        return [label for key, label in _COMPARED.items() if _plain(widget.get(key)) != _plain(own[key])]
+
+
+# The parts of a widget that say what it shows, and how people know them.
+_COMPARED: Final = {
+    "view": "its view", "dimensions": "its dimensions", "metrics": "its metric", "filters": "its filters",
+    "chartType": "its chart",
+}  # fmt: skip
+_READ: Final = ("field", "measure", "agg", "column", "operator", "value")
+
+
+def _plain(part: Any) -> Any:
+    """Return a part of a widget without what a server may add to it."""
+    if isinstance(part, list):
+        return [_plain(item) for item in part]
+    return {key: part[key] for key in _READ if key in part} if isinstance(part, dict) else part
+
 
 _CALLS_VIEW: Final = "observations"
 _NUMBERS_VIEW: Final = "scores-numeric"
@@ -84,16 +104,27 @@ WIDGETS: Final = (
 
 def dashboard_body(widget_ids: Sequence[str]) -> dict[str, Any]:
     """Return the request that creates the dashboard with widgets, two in a row."""
-    tiles = [
+    return {"name": DASHBOARD, "description": _ABOUT, "definition": {"widgets": _tiles(widget_ids)}}
+
+
+def extended(dashboard: Mapping[str, Any], widget_ids: Sequence[str]) -> dict[str, Any]:
+    """Return the request that puts further widgets below what a dashboard has."""
+    definition = dashboard.get("definition")
+    tiles = definition.get("widgets", []) if isinstance(definition, dict) else []
+    bottom = max((int(tile.get("y") or 0) + int(tile.get("height") or 0) for tile in tiles), default=0)
+    return {"definition": {"widgets": [*tiles, *_tiles(widget_ids, bottom)]}}
+
+
+def _tiles(widget_ids: Sequence[str], top: int = 0) -> list[dict[str, Any]]:
+    return [
         {
             "type": "widget",
-            "id": f"moondev-{number}",
+            "id": f"moondev-{top}-{number}",
             "widgetId": widget_id,
             "x": number % 2 * _WIDTH,
-            "y": number // 2 * _HEIGHT,
+            "y": top + number // 2 * _HEIGHT,
             "width": _WIDTH,
             "height": _HEIGHT,
         }
         for number, widget_id in enumerate(widget_ids)
     ]
-    return {"name": DASHBOARD, "description": _ABOUT, "definition": {"widgets": tiles}}

@@ -85,6 +85,13 @@ def post_json(client: httpx.Client, destination: Destination, url: str, body: by
     return _post(client, destination, url, body, headers, most_bytes=_MOST_REPLY_BYTES)
 
 
+def patch_json(client: httpx.Client, destination: Destination, url: str, body: bytes) -> Outcome:
+    """Send a JSON text that changes an object of Langfuse's API."""
+    headers = {**destination.headers, "Content-Type": "application/json"}
+    timeouts = (destination.connect_timeout_s, destination.timeout_s)
+    return _exchange(client, "PATCH", url, body, headers, timeouts_s=timeouts, most_bytes=_MOST_REPLY_BYTES)
+
+
 def ask(
     client: httpx.Client,
     destination: Destination,
