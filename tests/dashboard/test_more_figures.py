@@ -14,13 +14,13 @@ import numpy
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from src.dashboard.data.decided import Chosen
 
 from src.dashboard import Content, open_stores
 from src.dashboard.data.answers import answers_of
 from src.dashboard.data.ledger import Ledger
 from src.dashboard.data.limits import Limits
 from src.insight.facts import headroom
+from src.insight.ledger.chosen import Chosen
 from src.observability.ledger import MemberVote, write_votes
 from src.observability.store.spool import Spool
 from tests.dashboard.cases import FILTERS, SEEDS, Case, Row, bound, decided, made_cases, near, quantile, total_of
