@@ -13,8 +13,8 @@ import typer
 
 from src.cli.backtest_result import show_inside, show_open, show_result, show_together
 from src.cli.backtest_screen import agreed, progress_bar, show_estimate, show_plan
-from src.cli.candles import DATES_HELP, DECIMAL_HELP, ZONE_HELP
 from src.cli.markets import files_of
+from src.cli.price_options import DatesOption, DecimalOption, StampsOption, ZoneOption  # noqa: TC001 - typer reads them when it runs
 from src.observability.commands.console import note, print_json, problem
 
 if TYPE_CHECKING:
@@ -63,9 +63,10 @@ def backtest(
         str | None, typer.Option(help="shuffled, flipped or relabelled prices instead.", show_default=False)
     ] = None,
     html: Annotated[Path | None, typer.Option("--html", help="Write a page with charts.", show_default=False)] = None,
-    zone: Annotated[str | None, typer.Option(help=ZONE_HELP, show_default=False)] = None,
-    decimal: Annotated[str | None, typer.Option(help=DECIMAL_HELP, show_default=False)] = None,
-    dates: Annotated[str | None, typer.Option(help=DATES_HELP, show_default=False)] = None,
+    zone: ZoneOption = None,
+    decimal: DecimalOption = None,
+    dates: DatesOption = None,
+    stamps: StampsOption = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what it would take.")] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before money is spent.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON, and nothing else.")] = False,
@@ -81,7 +82,7 @@ def backtest(
     _refuse_nonsense(costs, budget, html, is_twice=workers is not None and dask is not None)
     names = (*(name.strip() for name in models.split(",") if name.strip()), *(f"agent:{name}" for name in agent or ()))
     deciders = deciders_named(names, swarm=swarm)
-    reading = {"zone": zone, "decimal": decimal, "dates": dates}
+    reading = {"zone": zone, "decimal": decimal, "dates": dates, "stamps": stamps}
     times = _Times(every=every, horizon=horizon, first=first, last=last)
     markets = [_market(name, file, deciders, times, placebo, reading) for name, file in files_of(symbol, csv).items()]
     way = _Way(names=names, swarm=swarm, threads=threads, workers=workers, dask=dask)

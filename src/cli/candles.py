@@ -8,15 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from src.cli.price_options import DatesOption, DecimalOption, StampsOption, ZoneOption  # noqa: TC001 - typer reads them when it runs
 from src.observability.commands.console import escape, out, plain_table, print_json
 from src.observability.commands.tables import Column, print_table
 
 if TYPE_CHECKING:
     from src.agents.market import Candle, Candles
 
-ZONE_HELP = "Zone of times that state none: America/New_York, UTC, +02:00."
-DECIMAL_HELP = "Decimal sign of numbers that leave two readings: point or comma."
-DATES_HELP = "Order of dates that leave two readings: day-first, month-first or year-first."
 _SHOWN_BARS = 3
 _BAR_COLUMNS = (
     Column("time (UTC)"),
@@ -29,12 +27,10 @@ _ISSUE_COLUMNS = (Column("line", right=True), Column("remark", least=20), Column
 def candles(
     file: Annotated[Path, typer.Argument(help="CSV, JSON, Parquet or Arrow; packed files are unpacked.")],
     symbol: Annotated[str | None, typer.Option(help="The symbol that is wanted.", show_default=False)] = None,
-    zone: Annotated[str | None, typer.Option(help=ZONE_HELP, show_default=False)] = None,
-    decimal: Annotated[str | None, typer.Option(help=DECIMAL_HELP, show_default=False)] = None,
-    dates: Annotated[str | None, typer.Option(help=DATES_HELP, show_default=False)] = None,
-    stamps: Annotated[
-        str | None, typer.Option(help="What a stamp means: the open or the close of a bar.", show_default=False)
-    ] = None,
+    zone: ZoneOption = None,
+    decimal: DecimalOption = None,
+    dates: DatesOption = None,
+    stamps: StampsOption = None,
     issues: Annotated[int, typer.Option(help="How many remarks to show.", min=0)] = 20,
     as_json: Annotated[bool, typer.Option("--json", help="Print everything as JSON.")] = False,
 ) -> None:

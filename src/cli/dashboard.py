@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from src.cli.candles import DATES_HELP, DECIMAL_HELP, ZONE_HELP
+from src.cli.price_options import DatesOption, DecimalOption, StampsOption, ZoneOption  # noqa: TC001 - typer reads them when it runs
 from src.cli.price_remarks import tell_remarks
 from src.observability.commands.console import note, problem
 
@@ -33,9 +33,10 @@ def dashboard(
     symbol: Annotated[
         str | None, typer.Option(help="The symbol of the prices, where a file names none.", show_default=False)
     ] = None,
-    zone: Annotated[str | None, typer.Option(help=ZONE_HELP, show_default=False)] = None,
-    decimal: Annotated[str | None, typer.Option(help=DECIMAL_HELP, show_default=False)] = None,
-    dates: Annotated[str | None, typer.Option(help=DATES_HELP, show_default=False)] = None,
+    zone: ZoneOption = None,
+    decimal: DecimalOption = None,
+    dates: DatesOption = None,
+    stamps: StampsOption = None,
     timeout: Annotated[float, typer.Option(help="Seconds that one page may take.", min=1, max=600)] = 30.0,
 ) -> None:
     """Show response times, costs, decisions and traces in a browser. Stop with Ctrl-C.
@@ -47,7 +48,7 @@ def dashboard(
     from src.observability.settings import Settings, load_dotenv_once
 
     load_dotenv_once()
-    prices = _prices(csv or [], symbol, {"zone": zone, "decimal": decimal, "dates": dates})
+    prices = _prices(csv or [], symbol, {"zone": zone, "decimal": decimal, "dates": dates, "stamps": stamps})
     stores = open_stores(db or [Settings.read().trace_db])
     for store in stores:
         store.check()

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from src.cli.candles import DATES_HELP, DECIMAL_HELP, ZONE_HELP
 from src.cli.decision_views import COLUMNS, decision_cells, decision_data, show_decision, show_report
+from src.cli.price_options import DatesOption, DecimalOption, StampsOption, ZoneOption  # noqa: TC001 - typer reads them when it runs
 from src.cli.price_remarks import tell_remarks
 from src.observability.commands.console import err, note, out, print_json, problem
 from src.observability.commands.fast_start import FastCommand, FastGroup, FastTyper
@@ -96,9 +96,10 @@ def resolve(
     ] = None,
     spread_bps: Annotated[float, typer.Option(help="The whole spread.")] = 0.0,
     slippage_bps: Annotated[float, typer.Option(help="Slippage of a fill.")] = 0.0,
-    zone: Annotated[str | None, typer.Option(help=ZONE_HELP, show_default=False)] = None,
-    decimal: Annotated[str | None, typer.Option(help=DECIMAL_HELP, show_default=False)] = None,
-    dates: Annotated[str | None, typer.Option(help=DATES_HELP, show_default=False)] = None,
+    zone: ZoneOption = None,
+    decimal: DecimalOption = None,
+    dates: DatesOption = None,
+    stamps: StampsOption = None,
     as_json: _Json = False,
 ) -> None:
     """Judge decisions by the prices that followed them. Again with the same prices, it changes nothing.
@@ -119,7 +120,7 @@ def resolve(
         slippage_bps=slippage_bps,
     )
     if csv is not None:
-        series = [_prices(csv, symbol, {"zone": zone, "decimal": decimal, "dates": dates})]
+        series = [_prices(csv, symbol, {"zone": zone, "decimal": decimal, "dates": dates, "stamps": stamps})]
     else:
         series = _live_prices(live or "", symbol, timeframe)
     _resolve(series, rules, as_json=as_json)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from src.cli.actions import styled_action
-from src.cli.candles import DATES_HELP, ZONE_HELP
+from src.cli.price_options import DatesOption, ZoneOption  # noqa: TC001 - typer reads them when it runs
 from src.observability.commands.console import escape, note, out, print_json, problem
 from src.observability.commands.tables import Column, print_table
 
@@ -51,8 +51,8 @@ def fills(
     fee_price: Annotated[
         list[str] | None, typer.Option(help="What a fee's currency is worth: BNB=600.", show_default=False)
     ] = None,
-    zone: Annotated[str | None, typer.Option(help=ZONE_HELP, show_default=False)] = None,
-    dates: Annotated[str | None, typer.Option(help=DATES_HELP, show_default=False)] = None,
+    zone: ZoneOption = None,
+    dates: DatesOption = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Write nothing; tell what would be written.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else.")] = False,
 ) -> None:

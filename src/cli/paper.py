@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from src.cli.candles import DATES_HELP, DECIMAL_HELP, ZONE_HELP
+from src.cli.price_options import DatesOption, DecimalOption, StampsOption, ZoneOption  # noqa: TC001 - typer reads them when it runs
 from src.cli.price_remarks import tell_remarks
 from src.observability.commands.console import note, print_json, problem
 
@@ -70,9 +70,10 @@ def paper(
     max_short: Annotated[str | None, _amount("Tighten: the short positions; 0 sells nothing short.")] = None,
     max_loss: Annotated[str | None, _amount("Tighten: the loss at which nothing is opened any more.")] = None,
     min_equity: Annotated[str | None, _amount("Tighten: the equity below which nothing is opened.")] = None,
-    zone: Annotated[str | None, typer.Option(help=ZONE_HELP, show_default=False)] = None,
-    decimal: Annotated[str | None, typer.Option(help=DECIMAL_HELP, show_default=False)] = None,
-    dates: Annotated[str | None, typer.Option(help=DATES_HELP, show_default=False)] = None,
+    zone: ZoneOption = None,
+    decimal: DecimalOption = None,
+    dates: DatesOption = None,
+    stamps: StampsOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else.")] = False,
 ) -> None:
     """Show a paper book: cash, positions, trades, and its value beside buying and holding.
@@ -92,7 +93,7 @@ def paper(
         {"cash": cash, "fee_bps": fee_bps, "spread_bps": spread_bps, "slippage_bps": slippage_bps},
         dict(zip(_OPTIONS, (max_share, max_gross, max_long, max_short, max_loss, min_equity), strict=True)),
     )
-    reading = {"zone": zone, "decimal": decimal, "dates": dates}
+    reading = {"zone": zone, "decimal": decimal, "dates": dates, "stamps": stamps}
     settlement = _settled(name, csv or [], live, timeframe, symbol, funding, reading)
     contents = _contents(name, is_named=book is not None)
     _show(contents, settlement, symbol, as_json=as_json)
@@ -192,7 +193,7 @@ def _settled(
     if not csv and live is None:
         if funding is not None or any(reading.values()):
             raise ValueError(
-                "--funding, --zone, --decimal and --dates belong to prices: name them with --csv or --live."
+                "--funding, --zone, --decimal, --dates and --stamps belong to prices: name them with --csv or --live."
             )
         return None
     book = PaperBook(_spool(), name)

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from src.cli.actions import styled_action
-from src.cli.candles import DATES_HELP, DECIMAL_HELP, ZONE_HELP
 from src.cli.delivery import finish
+from src.cli.price_options import DatesOption, DecimalOption, StampsOption, ZoneOption  # noqa: TC001 - typer reads them when it runs
 from src.cli.price_remarks import tell_remarks
 from src.observability.commands.console import (
     duration,
@@ -63,9 +63,10 @@ def trade(
         str | None, typer.Option(help="Read candles from this exchange, such as binance.", show_default=False)
     ] = None,
     timeframe: Annotated[str, typer.Option(help="Length of a live candle.")] = "15m",
-    zone: Annotated[str | None, typer.Option(help=ZONE_HELP, show_default=False)] = None,
-    decimal: Annotated[str | None, typer.Option(help=DECIMAL_HELP, show_default=False)] = None,
-    dates: Annotated[str | None, typer.Option(help=DATES_HELP, show_default=False)] = None,
+    zone: ZoneOption = None,
+    decimal: DecimalOption = None,
+    dates: DatesOption = None,
+    stamps: StampsOption = None,
     min_bars: Annotated[int, typer.Option(help="Fewer closed bars are not decided upon.")] = 10,
     timeout: Annotated[
         float | None,
@@ -94,7 +95,7 @@ def trade(
     agent = TradingAgent(
         _members(models, swarm=swarm), member_timeout_s=timeout, quorum=quorum, min_bars=min_bars, prompt=prompt
     )
-    reading = {"zone": zone, "decimal": decimal, "dates": dates}
+    reading = {"zone": zone, "decimal": decimal, "dates": dates, "stamps": stamps}
     candles = _candles(symbol, csv, live, timeframe, reading)
     _describe(candles, as_json=as_json)
     if prompt.source != "built in" and not as_json:
@@ -170,7 +171,7 @@ def _candles(
     if csv is not None and live is not None:
         raise ValueError("--csv and --live exclude one another: name one source of prices.")
     if csv is None and any(reading.values()):
-        raise ValueError("--zone, --decimal and --dates tell how a file is read: name it with --csv.")
+        raise ValueError("--zone, --decimal, --dates and --stamps tell how a file is read: name it with --csv.")
     if csv is not None:
         return load_candles(csv, symbol=symbol, **reading)
     if live is not None:

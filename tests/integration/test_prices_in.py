@@ -114,8 +114,23 @@ def test_trade_reads_a_file_as_its_options_say(openai: Server, tmp_path: Path) -
     assert moondev(*words, *options).code == 0
     assert "Last bar: 2024-02-02 22:00 UTC" in prompt_of(openai)
     assert "Price: 42150" in prompt_of(openai)
+    assert moondev(*words, *options, "--stamps", "close").code == 0
+    assert "Last bar: 2024-02-02 21:00 UTC" in prompt_of(openai)
     done = moondev("trade", "EURUSD", "--decimal", "comma")
     assert (done.code, "--csv" in done.err) == (2, True)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [("trade", "BTC-USD"), ("backtest", "BTC-USD"), ("dashboard",), ("decisions", "resolve"), ("candles",)],
+    ids=" ".join,
+)
+def test_each_command_that_reads_prices_takes_the_meaning_of_stamps(command: tuple[str, ...], tmp_path: Path) -> None:
+    file = tmp_path / "BTC-USD.csv"
+    frame(20).to_csv(file, index=False)
+    words = (file,) if command == ("candles",) else ("--csv", file)
+    done = moondev(*command, *words, "--stamps", "middle")
+    assert (done.code, "stamps is 'middle': give open or close" in done.err) == (2, True), done.err
 
 
 def test_candles_shows_how_a_file_is_understood(tmp_path: Path) -> None:
