@@ -51,7 +51,7 @@ _WITHOUT_INSPECTION = (
     | engines.BROKEN
     | engines.SPELLED
     | engines.WORD_LIST
-    | {engines.URL, engines.HTML_BLANK}
+    | {engines.URL, engines.HTML_SIGN}
 )
 
 Inspector = Callable[[Scan, int], None]
@@ -118,7 +118,9 @@ def _redact_once(text: str, options: Options, hint: str) -> str:
     if not numbers.isdisjoint(engines.SPELLED):
         findings = findings + _findings_of_view(spelled_out.spelled(text), options, hint)
     if not numbers.isdisjoint(engines.WORD_LIST):
-        findings = findings + _findings_of_view(spelled_out.word_list(text), options, hint)
+        findings = findings + _findings_of_view(
+            spelled_out.word_list(text, has_runs=engines.RUN in numbers), options, hint
+        )
     for view in spelled_out.beyond_ascii(text, signs) if signs != "" else ():
         findings = findings + _findings_of_view(view, options, hint)
     return apply(text, findings) if findings else text

@@ -75,7 +75,7 @@ def test_secrets_behind_html_s_blanks_are_found(engine: EngineName, page: str, s
     assert secret not in clean
 
 
-@pytest.mark.parametrize("separator", ["&nbsp;", ",&nbsp;", "&nbsp;|\n|&nbsp;"])
+@pytest.mark.parametrize("separator", ["&nbsp;", ",&nbsp;", "&nbsp;|\n|&nbsp;", "&amp;", "&quot;, &quot;"])
 @pytest.mark.parametrize("engine", ENGINES)
 def test_html_s_blanks_separate_the_words_of_a_phrase(engine: EngineName, separator: str) -> None:
     for language in ("english", "french", "russian", "chinese_simplified"):

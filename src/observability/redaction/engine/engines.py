@@ -30,9 +30,9 @@ BROKEN, SPELLED, WORD_LIST = (
     frozenset(number for number, gate in enumerate(gates()) if gate.inspection is inspection)
     for inspection in (Inspection.BROKEN, Inspection.SPELLED, Inspection.WORD_LIST)
 )
-ASSIGNMENT, URL, HTML_BLANK = (
+ASSIGNMENT, URL, HTML_SIGN = (
     next(number for number, gate in enumerate(gates()) if gate.inspection is inspection)
-    for inspection in (Inspection.ASSIGNMENT, Inspection.URL, Inspection.HTML_BLANK)
+    for inspection in (Inspection.ASSIGNMENT, Inspection.URL, Inspection.HTML_SIGN)
 )
 _FIRST_ESCAPE = min(ESCAPES)  # the gates of escapes and of phrases stand last
 
@@ -77,7 +77,7 @@ def fast_engine() -> Engine | None:
             hits += _first_escapes(data)
             numbers = {number for _, number in hits}
             if EVERYWHERE not in numbers:
-                if HTML_BLANK in numbers:
+                if HTML_SIGN in numbers:
                     data = phrase_ends.without_html(data)
                     short: list[Hit] = []
                     databases[2].scan(data, _note, context=short.append, scratch=scratches[2])

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from src.observability.redaction.judging import checks
-from src.observability.redaction.rules.gates import AND, HTML_BLANK
+from src.observability.redaction.rules.gates import AND, HTML_SIGN
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,6 +21,7 @@ _FEWEST = 12
 _CLOSEST = 4 * (_FEWEST - 1)  # the fewest characters of the eleven words before the last, each with a separator
 _TWELVE = b"\1" * _FEWEST
 _AND = AND.encode()
+_HTML_SIGN = re.compile(HTML_SIGN.encode())
 _PART = re.compile(rb"[a-z]+|\?+")
 _ESCAPED_BLANK = re.compile(rb"\\[nrt]")
 
@@ -71,8 +72,8 @@ def _letters(data: bytes) -> bytes:
 
 
 def without_html(data: bytes) -> bytes:
-    """Return a text of the same length with blanks for those that HTML names."""
-    return data.replace(HTML_BLANK, b" " * len(HTML_BLANK))
+    """Return a text of the same length with blanks for the signs that HTML names."""
+    return _HTML_SIGN.sub(lambda sign: b" " * len(sign[0]), data) if b"&" in data else data
 
 
 def may_hold(data: bytes) -> bool:

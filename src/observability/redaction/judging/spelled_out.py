@@ -38,8 +38,13 @@ def spelled(text: str) -> Decoded | None:
     return replaced(text, _spelled(text))
 
 
-def word_list(text: str) -> Decoded | None:
-    """Return the text without the keys of a list of words in JSON, if its words can be a phrase; else None."""
+def word_list(text: str, *, has_runs: bool) -> Decoded | None:
+    """Return the text without the keys of a list of words in JSON, if its words can be a phrase; else None.
+
+    Where it has long runs of letters and digits too, the keys must not be read as what the runs are called.
+    """
+    if has_runs and text.count('"word') >= len(_TWELVE):
+        return without(text, _WORD_KEYS.finditer(text))
     listed = bytes(checks.plain_word(match[1]) in checks.bip39_words() for match in _WORD_VALUE.finditer(text))
     return without(text, _WORD_KEYS.finditer(text)) if _TWELVE in listed else None
 

@@ -38,7 +38,7 @@ class Inspection(enum.Enum):
     ESCAPE = enum.auto()
     BROKEN = enum.auto()
     SPELLED = enum.auto()
-    HTML_BLANK = enum.auto()
+    HTML_SIGN = enum.auto()
     WORD_LIST = enum.auto()
 
 
@@ -139,7 +139,8 @@ _BLANKS = r"\s\x1c-\x1f,;:|\"'`/\[\]_*+#<>~&\-"  # in bytes \s lacks \x1c-\x1f
 _BLANK = rf"(?:[{_BLANKS}]|\\+[nrt]?)"
 _NUMBER = r"\(?\d{1,2}[.):\]=\"'\-]"
 AND = "and"  # may stand before the last word of a phrase, as before the last item of a list
-HTML_BLANK = b"&nbsp;"  # between the words of a phrase it counts as blanks
+_HTML_NAMES = ("nbsp", "amp", "quot", "apos", "lt", "gt")
+HTML_SIGN = f"&(?:{'|'.join(_HTML_NAMES)});"  # between the words of a phrase it counts as blanks
 PHRASE_GAP = rf"(?:\.|(?:\d{{0,2}}{_BLANK}|\d{{1,2}}=){_BLANK}{{0,23}}(?:{_NUMBER}{{0,3}}{_BLANK}{{0,8}})?)"
 
 # Escapes of URLs and of JSON: the decoded text is scanned too.
@@ -202,7 +203,12 @@ _SPELLED: tuple[Gate, ...] = (
         once=True,
     ),
     Gate(inspection=Inspection.SPELLED, pattern=" -(?:[up]|-user)&nbsp;", literals=(" -",), once=True),
-    Gate(inspection=Inspection.HTML_BLANK, pattern="&nbsp;", literals=("&nbsp;",), length=6, once=True),
+    Gate(
+        inspection=Inspection.HTML_SIGN,
+        pattern=HTML_SIGN,
+        literals=tuple(f"&{name};" for name in _HTML_NAMES),
+        once=True,
+    ),
     Gate(inspection=Inspection.WORD_LIST, pattern='"word', literals=('"word',), length=5, once=True),
 )
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from src.observability.redaction.judging import checks, context
 from src.observability.redaction.judging.scan import TAG, Scan, TooManyError, in_ascii
-from src.observability.redaction.rules.gates import AND, HTML_BLANK, PHRASE_GAP
+from src.observability.redaction.rules.gates import AND, HTML_SIGN, PHRASE_GAP
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Iterator, Sequence
@@ -37,12 +37,13 @@ _WORD = re.compile(
 _ITEM = re.compile(rf"[\W\d_]{{0,8}}(?:{_WORD.pattern})[\W_]{{0,4}}\Z")  # one word, possibly numbered: `2. word`
 _ITEM_LONGEST = 32
 _LONGEST_WORD = 32  # far beyond any listed one
-_NOT_A_WORD = re.compile(rf"\\[nrt]|{TAG}|{HTML_BLANK.decode()}")
+_NOT_A_WORD = re.compile(rf"\\[nrt]|{TAG}|{HTML_SIGN}")
 _BEFORE_NO_WORD = ("\\", "<", "&")  # with which one of these begins
 _ASCII_WORD = re.compile(r"[a-z]+")
 _LABEL = re.compile(r"[ _#-]?\d")  # the number of a label such as `word1` or `word 2`
 _GAP = re.compile(rf"(?:{PHRASE_GAP.replace('+[', '++[')})\Z")  # possessive, since there is one way to match it
 _GAP_LONGEST = 96
+_HTML_SIGN = re.compile(HTML_SIGN)
 _AND_IN_GAP = re.compile(rf"(?<=[\W_]){AND}(?=[\W_])", re.IGNORECASE)
 _JOINED = re.compile(r"(?:[A-Z][a-z]{2,8}){12,24}\Z")
 _JOINED_WORD = re.compile(r"[A-Z][a-z]+")
@@ -277,7 +278,7 @@ def _parts(chain: list[Word]) -> list[list[Word]]:
 
 
 def _is_gap(gap: str) -> bool:
-    gap = _AND_IN_GAP.sub("", gap.replace(HTML_BLANK.decode(), " "), count=1)
+    gap = _AND_IN_GAP.sub("", _HTML_SIGN.sub(" ", gap), count=1)
     return 0 < len(gap) <= _GAP_LONGEST and bool(_GAP.match(in_ascii(gap).decode().lower()))
 
 
