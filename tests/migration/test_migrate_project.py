@@ -154,6 +154,37 @@ def test_what_a_star_import_of_the_checkout_brings_in_is_known(names: str, statu
     assert statuses(tmp_path)[5] == "migrated"
 
 
+@pytest.mark.parametrize(
+    ("made_by", "reason"),
+    [
+        ("return Anthropic(api_key=key)", ": Anthropic in line 8 is not defined in this file"),
+        ("return settings.make(key)", ": the value of settings.make(key) in line 8 is not known"),
+        ("other = key or None\n    return other", ': the value of os.getenv("ANTHROPIC_KEY") in line 7 is not known'),
+    ],
+)
+def test_the_reason_names_what_is_not_known(made_by: str, reason: str, tmp_path: Path) -> None:
+    """A variable that is one of two clients stays where one of them is not known."""
+    source = f"""import os
+import settings
+from openai import OpenAI
+def first():
+    return OpenAI(api_key=os.getenv("OPENAI_KEY"))
+def second():
+    key = os.getenv("ANTHROPIC_KEY")
+    {made_by}
+def ask(model, text):
+    client = first() if "gpt" in model else second()
+    if not client:
+        return None
+    return client.chat.completions.create(model=model, messages=[{{"role": "user", "content": text}}])
+"""
+    write(tmp_path, agent=source)
+    (job,) = jobs_of([tmp_path])
+    (site,) = migrate(job.path, job.name, job.project).sites
+    assert site.status in ("left", "traced")
+    assert site.reason.endswith(reason)
+
+
 def test_a_file_whose_calls_are_all_left_stays_byte_for_byte(tmp_path: Path) -> None:
     write(
         tmp_path,

@@ -91,4 +91,6 @@ def _reason_and_suggestion(site: Site) -> tuple[str, str]:
         return "how this asks is not a style that is moved; it stays as it was", _POST
     if site.rule in ("sdk-import", "dynamic-import"):
         return "no call through it is found in this file, or one that is not moved; it stays as it was", _ASK
+    if site.rule == "sdk-call":
+        return "what it is called on is not known to be a client, or it has no counterpart; it stays as it was", _ASK
     return "the script does not rewrite this; it stays as it was", _ASK

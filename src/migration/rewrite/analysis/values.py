@@ -63,11 +63,11 @@ class Evaluator:
         self._writes_by_attribute: dict[str, list[AttributeWrite]] = {}
         for write in tree.attribute_writes:
             self._writes_by_attribute.setdefault(write.name, []).append(write)
-        self._returned_by: dict[cst.CSTNode, list[cst.Return | cst.Yield]] = {}
+        self.returned_by: dict[cst.CSTNode, list[cst.Return | cst.Yield]] = {}
         for node in tree.nodes:
             function = tree.enclosing_function(node) if isinstance(node, cst.Return | cst.Yield) else None
             if function is not None and isinstance(node, cst.Return | cst.Yield):
-                self._returned_by.setdefault(function, []).append(node)
+                self.returned_by.setdefault(function, []).append(node)
             if isinstance(node, cst.Call):
                 name = (dotted(node.func) or "").rpartition(".")[2]
                 self._calls.setdefault(name, []).append(node)
@@ -345,7 +345,7 @@ class Evaluator:
 
     def _return_values(self, function: cst.FunctionDef) -> Values:
         values: set[Value] = set()
-        for node in self._returned_by.get(function, ()):
+        for node in self.returned_by.get(function, ()):
             if isinstance(node, cst.Yield):
                 values |= {UNKNOWN}
             else:

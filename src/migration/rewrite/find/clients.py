@@ -11,6 +11,7 @@ from src.migration.rewrite import sdk_vocabulary as sdk
 from src.migration.rewrite.analysis import data_classes
 from src.migration.rewrite.analysis.syntax import code, is_none, is_property, text_of
 from src.migration.rewrite.find import traceable
+from src.migration.rewrite.find.unknown_part import why_unknown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -62,7 +63,8 @@ def group_clients(values: Evaluator, sites: list[Site]) -> list[Group]:
         if isinstance(node, cst.BooleanOperation) and _is_condition(node, tree):
             continue
         if any(value.kind not in ("client", "none") for value in values.of(node)) and not _is_creation(node, values):
-            group.blockers.append(f"line {tree.line(node)}: {code(node)} can be something else than a client")
+            why = why_unknown(node, values)
+            group.blockers.append(f"line {tree.line(node)}: {code(node)} can be something else than a client{why}")
     by_base = {site.base: site for site in sites}
     for node, client in uses:
         _record_use(node, group_of[client], by_base, values)
