@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from src.observability.commands.console import escape, note, out
+from src.observability.commands.console import escape, money, note, out
 from src.observability.commands.tables import Column, print_table
 
 if TYPE_CHECKING:
@@ -52,11 +52,16 @@ def show_together(whole: MarketsResult) -> None:
     rows = [
         (
             escape(row.key), f"{row.n:,}", interval(row.hit_rate), percent(row.baseline_hit_rate),
-            interval(row.skill), interval(row.net_return, digits=2), f"${row.cost_usd or 0:.4f}", verdict(row),
+            interval(row.skill), interval(row.net_return, digits=2), _cost(row), verdict(row),
         )
         for row in whole.rows
     ]  # fmt: skip
     print_table([column for column in _COLUMNS if column.title not in ("end of $1", "drawdown")], rows)
+
+
+def _cost(row: Accuracy) -> str:
+    """Return what a decider cost: at least so much where a part is unknown, and not 0 where all of it is."""
+    return money(row.cost_usd if row.cost_usd is not None or row.cost_unknown else 0.0, at_least=row.cost_unknown)
 
 
 def _chart(result: Result, deciders: set[str]) -> None:
@@ -70,7 +75,7 @@ def _chart(result: Result, deciders: set[str]) -> None:
 
 def show_result(result: Result) -> None:
     """Show a market's deciders beside holding and cash."""
-    from src.judging.report import interval, percent, verdict
+    from src.judging.report import dollars, interval, percent, verdict
 
     by_name = {item.name: item for item in result.equities}
     rows = []
@@ -80,7 +85,7 @@ def show_result(result: Result) -> None:
             (
                 escape(row.key), f"{row.n:,}", interval(row.hit_rate), percent(row.baseline_hit_rate),
                 interval(row.skill), interval(row.net_return, digits=2), f"{equity.end:.3f}",
-                percent(equity.drawdown, 1), f"${row.cost_usd or 0:.4f}", verdict(row),
+                percent(equity.drawdown, 1), _cost(row), verdict(row),
             )
         )  # fmt: skip
     deciders = {row.key for row in result.rows}
@@ -93,5 +98,5 @@ def show_result(result: Result) -> None:
     _chart(result, deciders)
     out().print(
         f"{result.decisions:,} decisions, {result.resolved:,} outcomes, {result.calls:,} calls, "
-        f"${result.cost_usd:.4f}, {result.wall_s:.1f} s"
+        f"{dollars(result.cost_usd)}, {result.wall_s:.1f} s"
     )

@@ -115,6 +115,14 @@ def table(report: Report) -> Iterator[tuple[str, list[str], list[list[str]]]]:
         )
 
 
+def dollars(usd: float) -> str:
+    """Return a cost in as many digits as it needs: one that is not 0 never reads as 0."""
+    if usd == 0 or usd >= _LEAST_USD:
+        return f"${usd:,.4f}"
+    return f"${usd:.2g}" if usd >= _LEAST_USD / 100 else f"${usd:.1e}"
+
+
+_LEAST_USD: Final = 0.01
 HEADINGS: Final = (
     "group", "n", "hit rate", "majority", "always long", "skill", "Brier", "mean net", "sum net", "drawdown", "cost",
     "per hit", "verdict",
@@ -135,8 +143,8 @@ def cells(row: Accuracy) -> list[str]:
         interval(row.net_return, digits=2),
         percent(row.net_total if row.n else None, 1),
         percent(row.max_drawdown if row.n else None, 1),
-        "unknown" if row.cost_usd is None else f"{least}${row.cost_usd:,.4f}",
-        "-" if row.cost_per_hit is None else f"{least}${row.cost_per_hit:,.4f}",
+        "unknown" if row.cost_usd is None else f"{least}{dollars(row.cost_usd)}",
+        "-" if row.cost_per_hit is None else f"{least}{dollars(row.cost_per_hit)}",
         verdict(row) + (", stands out" if row.stands_out else ""),
     ]
 

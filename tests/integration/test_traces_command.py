@@ -10,7 +10,6 @@ import sqlite3
 import stat
 import threading
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow.parquet
@@ -30,6 +29,7 @@ from tests.unit.observability.records import ENVELOPE, score_record, span_record
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from src.observability.store.records import SpanRecord
     from tests.commands import Screen
@@ -406,31 +406,3 @@ def test_quality_scores_are_stored_once_and_shown(store: Path, tmp_path: Path, m
     assert json.loads(moondev("quality", "--scores", "--json").out)["scores_stored"] == 0
     assert len(listed("--score", "reply_form=valid", "--limit", "100")) == TRACES - TRACES // 5
     assert facts_path(own).exists()
-
-
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
-@pytest.mark.parametrize("words", [("report", "--md"), ("quality", "--html"), ("traces", "save")])
-def test_a_full_disk_leaves_the_file_that_was_there_and_is_said_with_a_remedy(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, str]
-) -> None:
-    path = tmp_path / "a.jsonl"
-    path.write_text("before")
-    path.chmod(0o640)
-    usual = Path.open
-
-    def full(self: Path, mode: str = "r", **options: Any) -> Any:
-        """Open what is made anew as a file on a full disk."""
-        return usual(Path("/dev/full"), mode.replace("x", "w")) if "x" in mode else usual(self, mode, **options)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Path, "open", full)
-        patch.setattr(Path, "chmod", lambda *_: None)
-        screen = moondev(*words, path)
-    assert screen.code == 2
-    assert f"{path}: No space left on device: free some space, or name a file on another disk." in screen.err
-    assert path.read_text() == "before"
-    assert moondev(*words, path).code == 0
-    assert path.read_text() != "before"
-    assert os.listdir(tmp_path) == ["a.jsonl"]  # noqa: PTH208 - hidden files too
-    if words[0] != "traces":
-        assert stat.S_IMODE(path.stat().st_mode) == 0o640

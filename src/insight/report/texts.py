@@ -76,10 +76,15 @@ def cost(row: Group) -> str:
     return f"{'≥ ' if row.totals.unpriced else ''}{dollars(row.cost_usd)}"
 
 
+_LEAST_USD: Final = 1e-5  # below it six places would round money away
+
+
 def dollars(usd: float) -> str:
     """Return an amount of US dollars in as many digits as it needs."""
     if usd == 0:
         return "$0"
+    if abs(usd) < _LEAST_USD:
+        return f"${usd:.1e}"
     return f"${usd:.6f}" if abs(usd) < 0.01 else f"${usd:,.4f}" if abs(usd) < 100 else f"${usd:,.2f}"
 
 
@@ -174,7 +179,7 @@ def notes(report: Report) -> list[str]:
         cost_usd, environment = report.left_out.cost_usd, report.filter.without_environment
         lines.append(
             f"Not counted: {report.left_out.n:,} calls of the environment {environment} (judges and trials of "
-            f"prompts), ${cost_usd:,.4f} as far as known. --environment {environment} shows them."
+            f"prompts), {dollars(cost_usd)} as far as known. --environment {environment} shows them."
         )
     lines += _about_comparison(report)
     freshness = report.freshness

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from src.judging.documents import STYLE
-from src.judging.report import interval, percent, verdict
+from src.judging.report import dollars, interval, percent, verdict
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,7 +32,7 @@ def page(result: Result) -> str:
             f"<title>{html.escape(title)}</title><style>{STYLE}</style></head><body>",
             f"<h1>{html.escape(title)}</h1>",
             f"<p>{result.decisions:,} decisions, {result.resolved:,} outcomes, {result.calls:,} calls, "
-            f"${result.cost_usd:.4f}.</p>",
+            f"{dollars(result.cost_usd)}.</p>",
             "<h2>The way of one dollar</h2>",
             "<p>Each decider's paper book, within the risk agent's limits, at the close of each bar.</p>",
             _chart(lines),

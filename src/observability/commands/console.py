@@ -6,7 +6,7 @@ import functools
 import json
 import math
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from src.observability.commands.terminal import one_line, visible
 
@@ -80,6 +80,9 @@ def note(text: str) -> None:
     err().print(f"[dim]{escape(text)}[/]")
 
 
+_LEAST_USD: Final = 1e-5  # below it six places would round money away
+
+
 def money(usd: float | None, *, at_least: bool = False) -> str:
     """Return an amount of US dollars in as many digits as it needs; an unknown one is "unknown", not zero.
 
@@ -93,7 +96,7 @@ def money(usd: float | None, *, at_least: bool = False) -> str:
         return f"{_at_least()} {money(usd)}"
     if usd == 0:
         return "$0"
-    return f"${usd:.6f}" if usd < 0.01 else f"${usd:,.4f}"
+    return f"${usd:.1e}" if usd < _LEAST_USD else f"${usd:.6f}" if usd < 0.01 else f"${usd:,.4f}"
 
 
 def _at_least() -> str:
