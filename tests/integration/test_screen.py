@@ -142,7 +142,7 @@ def test_a_narrow_terminal_shows_each_row_as_lines() -> None:
     text = STYLES.sub("", screen.out)
     assert max(map(len, text.splitlines())) <= 40
     assert re.search(rf"trace +{str(run.trace_id)[:12]}", text)
-    assert re.search(r"started +\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", text)
+    assert re.search(r"started \(UTC\) +\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", text)
     assert re.search(r"cost +unknown|cost +\$", text)
 
 
