@@ -55,13 +55,14 @@ def as_sdk_raises(error: ModelError, raised: BaseException) -> BaseException:
 def _counterpart(error: ModelError, raised: Exception) -> type[ModelError]:
     """Return the class of an error, or the one that stands for the SDK's exception alone.
 
-    A handler of the SDK's class that was translated into the factory's then catches what it did before.
+    A handler of the SDK's class that was translated into the factory's then catches what it did before. It never caught
+    Python's own TypeError or ValueError, which SDKs raise for a key that is missing: they are no more than a ModelError.
     """
     for kind in type(raised).__mro__:
         allowed = _COUNTERPARTS.get(kind.__name__)
         if allowed is not None:
             return type(error) if isinstance(error, allowed) else allowed[0]
-    return type(error)
+    return ModelError if type(raised) in (TypeError, ValueError) else type(error)
 
 
 @cache
