@@ -282,10 +282,11 @@ def test_tail_prints_what_has_a_score_also_one_that_comes_later(
     looks: list[float] = []
 
     def comes(seconds: float) -> None:
-        """Write scores while the command waits: of one observation, of a trace, and one that replaces another."""
+        """Write scores while the command waits: some replace others, and one is of an observation alone."""
         looks.append(seconds)
         assert len(looks) < 5
-        for number, (trace, span, value) in enumerate(((0, 2, -1.0), (1, None, 2.0), (1, None, -3.0), (2, None, 4.0))):
+        scores = ((0, None, -4.0), (0, None, 4.0), (1, 12, -1.0), (2, None, 2.0), (2, None, -3.0))
+        for number, (trace, span, value) in enumerate(scores):
             spool.append_score(
                 score_record(id=f"s{trace}", name="pnl", value=value, trace_id=f"{trace + 1:032x}",
                              observation_id=None if span is None else f"{span:016x}", timestamp_ns=number)
@@ -296,7 +297,7 @@ def test_tail_prints_what_has_a_score_also_one_that_comes_later(
     spool.close()
     rows = [json.loads(line) for line in screen.out.splitlines()]
     assert [(int(row["trace_id"], 16) - 1, row["name"]) for row in rows] == [
-        (0, "openai:gpt-4o"), (1, "openai:gpt-4o"), (1, "momentum.run"),
+        (1, "openai:gpt-4o"), (2, "openai:gpt-4o"), (2, "momentum.run"),
     ]  # fmt: skip
 
 
