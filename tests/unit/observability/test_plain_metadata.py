@@ -82,7 +82,7 @@ def test_a_server_that_does_not_say_its_version_gets_json(monkeypatch: pytest.Mo
     assert metadata(attributes, names.METADATA) == AS_JSON
 
 
-def send(count: int, langfuse: LangfuseServer, monkeypatch: pytest.MonkeyPatch) -> list[object]:
+def send(count: int, langfuse: LangfuseServer, monkeypatch: pytest.MonkeyPatch, flush_s: float = 20) -> list[object]:
     """Deliver runs one by one; return the metadata `text` of each as the server heard it."""
     for name, value in {"LANGFUSE_HOST": langfuse.url, "LANGFUSE_PUBLIC_KEY": "pk-lf-1",
                         "LANGFUSE_SECRET_KEY": "sk-lf-1"}.items():  # fmt: skip
@@ -91,7 +91,7 @@ def send(count: int, langfuse: LangfuseServer, monkeypatch: pytest.MonkeyPatch) 
     for _ in range(count):
         with observe_agent("risk", metadata={"text": "a"}):
             pass
-        flush(20)
+        flush(flush_s)
     return [span.attributes[names.METADATA + "text"] for span in langfuse.spans[before:]]
 
 
@@ -121,7 +121,7 @@ def test_a_server_that_was_down_altogether_is_asked_for_its_version_as_soon_as_i
 ) -> None:
     with LangfuseServer() as langfuse:
         langfuse.answer = lambda _: Reply(503)
-        assert send(1, langfuse, monkeypatch) == []
+        assert send(1, langfuse, monkeypatch, flush_s=0.5) == []
         langfuse.answer = lambda _: None
         assert send(1, langfuse, monkeypatch) == ["a", "a"]
 
