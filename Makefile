@@ -5,7 +5,7 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 p
     command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
     && { echo $$p; break; }; done)
 BIN := .venv/bin
-WORKERS ?= 3  # of the tests: some of their time is waiting, so that three keep two cores busy
+WORKERS ?= 4  # of the tests: some of their time is waiting, so that four keep two cores busy
 
 # Hundreds of processes import the same modules, whose compiled form some containers are set up not to keep.
 KEEP_COMPILED := PYTHONDONTWRITEBYTECODE=
@@ -30,7 +30,7 @@ endef
 run: .venv-run ## One swarm decision on real prices, traced: no key, no network
 	@$(BIN)/moondev trade EURUSD --swarm
 
-test: .venv ## All tests, by WORKERS=3 processes (ARGS="tests/unit -x" and the like go to pytest)
+test: .venv ## All tests, by WORKERS=4 processes (ARGS="tests/unit -x" and the like go to pytest)
 	@$(KEEP_COMPILED) $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup $(ARGS)
 
 test-long: .venv ## All tests, in full what is long by nature: random examples, fuzzed inputs, kill rounds

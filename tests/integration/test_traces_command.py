@@ -285,7 +285,8 @@ def test_tail_prints_what_has_a_score_also_one_that_comes_later(
     def comes(seconds: float) -> None:
         """Write scores while the command waits: some replace others, and one is of an observation alone."""
         if threading.current_thread() is not threading.main_thread():
-            return real_sleep(seconds)
+            real_sleep(seconds)
+            return
         looks.append(seconds)
         assert len(looks) < 5
         scores = ((0, None, -4.0), (0, None, 4.0), (1, 12, -1.0), (2, None, 2.0), (2, None, -3.0))

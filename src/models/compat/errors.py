@@ -56,7 +56,7 @@ def _counterpart(error: ModelError, raised: Exception) -> type[ModelError]:
     """Return the class of an error, or the one that stands for the SDK's exception alone.
 
     A handler of the SDK's class that was translated into the factory's then catches what it did before. It never caught
-    Python's own TypeError or ValueError, which SDKs raise for a key that is missing: these are ModelErrors alone.
+    Python's own TypeError or ValueError, which SDKs raise where a key is missing: those are a ModelError and no more.
     """
     for kind in type(raised).__mro__:
         allowed = _COUNTERPARTS.get(kind.__name__)
