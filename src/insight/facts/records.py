@@ -89,7 +89,7 @@ class Percentiles:
         n: How many durations.
         values_ms: The quantile for each share that was asked for; empty where n is 0.
         is_exact: Whether they were computed from the durations themselves (linear between neighbours, as numpy's). Else
-            they come from histograms, and are off by a twentieth at most.
+            they come from histograms, and are off by a tenth at most.
     """
 
     n: int
