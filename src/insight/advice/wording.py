@@ -42,10 +42,11 @@ def nothing(advice: Advice) -> str:
     """Say why there is no finding, and what would make one."""
     if advice.period is None:
         return "No calls are recorded in this period: advice needs at least six days with calls."
-    if len(advice.period.days) < 6:
+    days = len(advice.period.days)
+    if days < 6:
         return (
-            f"The recorded past is of {len(advice.period.days):,} day(s): six with calls are needed to say what 30 "
-            "cost, and to check it."
+            f"The recorded past is of {days:,} day{'s'[: days != 1]}: six with calls are needed to say what 30 cost, "
+            "and to check it."
         )
     return f"Nothing to change stands up to the recorded past ({len(advice.withheld):,} considered)."
 
