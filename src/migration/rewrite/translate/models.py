@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import libcst as cst
 
@@ -94,9 +94,12 @@ def of_module(
         _set_address(spec, settings_here["base_url"], values)
     key = settings_here.get("api_key")
     if key is not None and not (spec.provider == sdk.PROVIDERS[sdk_name] and keys.is_own(key, sdk_name, values)):
-        variable = keys.variable_of(key, values) if _is_always_set("api_key", sdk_name, values) else None
+        is_set = _where_set("api_key", sdk_name, values)
+        variable = keys.variable_of(key, values) if is_set else None
         if variable is not None:  # wherever, and however often, it is set
             key = keys.read_variable(variable, spec, values)
+            if is_legacy and is_set == "guarded":  # to the old SDK a key that is set to None is none
+                key = keys.else_of_environment(key, spec, values)
         spec.settings.append(("api_key", key))
     for setting in (value for name, value in settings_here.items() if (name, value) in spec.settings):
         if any(isinstance(ancestor, _BRANCHES) for ancestor in _ancestors_in_function(setting, values)):
@@ -104,22 +107,26 @@ def of_module(
     return spec
 
 
-def _is_always_set(name: str, sdk_name: str, values: Evaluator) -> bool:
-    """Tell whether a setting on an SDK's module is made in any case, or where its own variable is set.
+def _where_set(name: str, sdk_name: str, values: Evaluator) -> Literal["always", "guarded", ""]:
+    """Tell whether a setting on an SDK's module is made in any case, or where its own variable has a value.
 
     All its values mean the same, as `_settings_on_module` has checked.
     """
+    is_guarded = False
     sides: set[tuple[cst.CSTNode, bool]] = set()  # the only condition of a write, and whether it is its else
     for write in values.tree.attribute_writes:
         if write.name != name or write.value is None or _sdk_written_to(write.node, values) != sdk_name:
             continue
         ancestors = list(_ancestors_in_function(write.node, values))
         branches = [ancestor for ancestor in ancestors if isinstance(ancestor, _BRANCHES)]
-        if not branches or _test_only(branches, keys.variable_of(write.value, values), values):
-            return True
+        if not branches:
+            return "always"
+        is_guarded |= _test_only(branches, keys.variable_of(write.value, values), values)
         if len(branches) == 1:
             sides.add((branches[0], any(isinstance(ancestor, cst.Else) for ancestor in ancestors)))
-    return any((branch, not is_else) in sides for branch, is_else in sides)
+    if any((branch, not is_else) in sides for branch, is_else in sides):
+        return "always"
+    return "guarded" if is_guarded else ""
 
 
 def _test_only(branches: Sequence[cst.CSTNode], variable: str | None, values: Evaluator) -> bool:
