@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from src.migration.rewrite.translate.model_spec import ModelSpec
 
 _READS = ("os.getenv", "os.environ.get")
+_READ = r'(?:os\.)?getenv\("\w+"\)'
 
 
 def is_own(key: cst.BaseExpression, sdk_name: str, values: Evaluator) -> bool:
@@ -142,8 +143,8 @@ def read_variable(variable: str, spec: ModelSpec, values: Evaluator) -> cst.Base
 
 
 def is_read_anywhere(key: cst.BaseExpression) -> bool:
-    """Tell whether a key is what `read_variable` returns."""
-    return re.fullmatch(r'(?:os\.)?getenv\("\w+"\)', code(key)) is not None
+    """Tell whether a key is what `read_variable` returns, or `else_of_environment` of that."""
+    return re.fullmatch(rf"{_READ}(?: or (?:{_READ}|None))?", code(key)) is not None
 
 
 def _imports_os(values: Evaluator) -> bool:
