@@ -172,7 +172,7 @@ def test_the_old_google_sdk_looks_for_a_key_when_it_is_called(
 @pytest.mark.usefixtures("no_google_key")
 def test_the_old_google_sdk_takes_default_credentials(gemini_server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     def default(**_: object) -> tuple[Credentials, None]:  # the search for them alone, which asks Google's servers
-        return Credentials(token="token-of-the-account"), None  # type: ignore[no-untyped-call] # noqa: S106 - no secret
+        return Credentials(token="token-of-the-account"), None  # type: ignore[no-untyped-call]
 
     monkeypatch.setattr(google.auth, "default", default)
     assert old_google(gemini_server).chat("Trend?").content == "hi"

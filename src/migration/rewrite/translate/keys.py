@@ -68,29 +68,31 @@ def take_from_others(
         spec.settings.append(("api_key", read_variable(variable, spec, values)))
 
 
-def prefer_the_calls(spec: ModelSpec, call_settings: list[tuple[str, cst.BaseExpression]], values: Evaluator) -> None:
-    """Let the key that a call names itself come before the module's, which holds where that is empty or None.
+def prefer_the_calls(
+    spec: ModelSpec, settings: list[tuple[str, cst.BaseExpression]], values: Evaluator
+) -> list[tuple[str, cst.BaseExpression]]:
+    """Return a call's settings whose key comes before the module's, which holds where the call's is empty or None.
 
     Args:
         spec: The model; its key is taken out where the call names one.
-        call_settings: The settings of the call, whose key is changed.
+        settings: The settings of the call.
         values: What the module's expressions can be.
     """
-    keys_of_call = [position for position, (name, _) in enumerate(call_settings) if name == "api_key"]
-    for position in keys_of_call:
-        key = call_settings[position][1]
-        of_module = next((value for name, value in spec.settings if name == "api_key"), None)
-        spec.settings = [(name, value) for name, value in spec.settings if name != "api_key"]
-        if text_of(key):
-            continue
-        key = _either(key, of_module) if of_module is not None else else_of_environment(key, spec, values)
-        call_settings[position] = ("api_key", key)
+    key = dict(settings).get("api_key")
+    if key is None:
+        return settings
+    of_module = dict(spec.settings).get("api_key")
+    spec.settings = [(name, value) for name, value in spec.settings if name != "api_key"]
+    if not text_of(key):
+        key = else_of_environment(key, spec, values) if of_module is None else _either(key, of_module)
+    return [(name, key if name == "api_key" else value) for name, value in settings]
 
 
 def else_of_environment(key: cst.BaseExpression, spec: ModelSpec, values: Evaluator) -> cst.BaseExpression:
-    """Return a key, or where it is empty the one of OpenAI's own variable, which goes to OpenAI's own server alone."""
-    is_own = spec.provider == "openai" and not spec.foreign_address
-    return _either(key, read_variable(sdk.OWN_KEYS["openai"], spec, values) if is_own else cst.Name("None"))
+    """Return a key, or where it is empty the one of OpenAI's own variable, which no other provider gets."""
+    if spec.provider != "openai":
+        return _either(key, cst.Name("None"))
+    return key if is_own(key, "openai", values) else _either(key, read_variable(sdk.OWN_KEYS["openai"], spec, values))
 
 
 def _either(first: cst.BaseExpression, second: cst.BaseExpression) -> cst.BaseExpression:
