@@ -122,6 +122,7 @@ def _migrate_module(path: Path, name: str, source: bytes, module: cst.Module, pr
             plan, clients, values, name, fault, star_imports.undefined_names(tree, path), project.traced_sdks
         ),
         *site_reports.of_traced_clients(plan, clients, values, name),
+        *site_reports.of_methods_handed_on(plan, clients, values, name),
         *site_reports.of_non_chat_calls(source, name, non_chat_calls),
         *(site_reports.of_post(post, name, fault) for post in posts),
         *site_reports.of_handlers(plan, values, name, fault),

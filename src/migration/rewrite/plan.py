@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
 import libcst as cst
@@ -183,7 +183,11 @@ class Planner:
                 raise Unprovable("the call hangs on a module or on something else", "")
             is_legacy = site.kind == "legacy"
             spec = models.of_module(site.sdk, self.values, self.project.settings, is_legacy=is_legacy)
-            return self._inline(site, translated, spec)
+            move = self._inline(site, translated, spec)
+            if is_legacy and move.spec is not None:
+                settings = keys.prefer_the_calls(move.spec, translated.settings, self.values)
+                move.translated = replace(translated, settings=settings)
+            return move
         clients = [value.node for value in site.values if value.kind == "client" and value.node is not None]
         group = next(group for group in self.groups if clients and clients[0] in group.clients)
         has_unknown = any(value.kind not in ("client", "none") for value in site.values)

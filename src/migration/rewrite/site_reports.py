@@ -10,6 +10,7 @@ import libcst as cst
 from src.migration.rewrite import sdk_vocabulary as sdk
 from src.migration.rewrite.analysis.syntax import code
 from src.migration.rewrite.edit import allow_marks
+from src.migration.rewrite.find.calls import bases_of
 from src.migration.rewrite.records import LEFT, MIGRATED, NON_CHAT, REVIEW, TRACED, UNKNOWN_CLIENT, ReportedSite, Site
 from src.migration.rewrite.translate.reply_reads import reads_any_delta
 
@@ -74,7 +75,7 @@ def _is_traced(site: Site, clients: list[TraceableClient], traced_sdks: frozense
 
 def of_traced_clients(plan: Plan, clients: list[TraceableClient], values: Evaluator, name: str) -> list[ReportedSite]:
     """Return the clients that are traced and whose calls stand elsewhere, or are a framework's."""
-    origins = {value.node for site in plan.sites for value in site.values if _may_ask(value, site)}
+    origins = _origins(plan)
     return [
         ReportedSite(
             file=name,
@@ -86,6 +87,33 @@ def of_traced_clients(plan: Plan, clients: list[TraceableClient], values: Evalua
         for client in clients
         if client.call not in origins
     ]
+
+
+def of_methods_handed_on(
+    plan: Plan, clients: list[TraceableClient], values: Evaluator, name: str
+) -> list[ReportedSite]:
+    """Return the methods that are handed on as functions, of traced clients of which another call is reported."""
+    reportable = {client.call for client in clients} & _origins(plan)
+    reported = []
+    for node in values.tree.nodes:
+        parent = values.tree.parent(node)
+        if not isinstance(node, cst.Attribute) or isinstance(parent, cst.Attribute):
+            continue
+        if (isinstance(parent, cst.Call) and parent.func is node) or values.tree.is_target(node):
+            continue
+        for base, names in bases_of(node):
+            asked = [value for value in values.of(base) if (value.name, names) in sdk.CALLS and value.kind == "client"]
+            if asked and reportable.issuperset(value.node for value in asked):
+                style = f"{asked[0].name}.{'.'.join(names)}"
+                reason = "its client is traced, and stays: the method is handed on as a function"
+                line = values.tree.line(node)
+                reported.append(ReportedSite(file=name, line=line, style=style, status=TRACED, reason=reason))
+    return reported
+
+
+def _origins(plan: Plan) -> set[cst.CSTNode | None]:
+    """Return where the clients are made on which the reported calls may be."""
+    return {value.node for site in plan.sites for value in site.values if _may_ask(value, site)}
 
 
 def _may_ask(value: Value, site: Site) -> bool:

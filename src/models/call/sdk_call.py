@@ -18,7 +18,7 @@ from src.models.call.stream_assembly import StreamAssembly
 from src.models.compat import errors as sdk_errors
 from src.models.compat import replies
 from src.models.compat.retries import SdkRetries
-from src.models.errors import ModelError
+from src.models.errors import AuthenticationFailed, ModelError
 from src.models.types import Chunk, Completion
 
 if TYPE_CHECKING:
@@ -57,7 +57,17 @@ class SdkCall(Call):
             return error
         return sdk_errors.as_sdk_raises(error, raised if self._raised is None else self._raised)
 
+    def _refuse_without_key(self) -> None:
+        """Raise what the SDK's calls raise without a key, where making its client raises nothing."""
+        if self._compat.lacks_key:
+            raise AuthenticationFailed(self._compat.sdk.no_key)
+
     # A whole reply.
+
+    @override
+    def _send(self, request: ModelRequest) -> Generator[Send | Sleep, Any, Completion]:
+        self._refuse_without_key()
+        return (yield from super()._send(request))
 
     @override
     def _read(self, raw: Any, request: ModelRequest) -> Completion:
@@ -114,6 +124,7 @@ class SdkCall(Call):
 
     @override
     def _open(self) -> Generator[Open | Next | Sleep, Any, tuple[Any, Any]]:
+        self._refuse_without_key()
         payload = self._model._build(self._request, stream=True)
         while True:
             yield from self._await_admission(self._request)

@@ -24,6 +24,7 @@ class Sdk:
         name: Its name for `get_model(compat=...)`.
         module: What is imported for it.
         client: The class of its clients; empty where making one without a key raises nothing.
+        no_key: What its calls raise without a key, where it has no clients that could; they then ask nothing.
         provider: Whose SDK it is: its own variables for key and address are of this provider.
         others: Providers that are asked through it at their own addresses, each with that address.
         keys: The environment variables with the key, in the SDK's order.
@@ -41,6 +42,7 @@ class Sdk:
     module: str
     provider: str
     client: str = ""
+    no_key: str = ""
     others: Mapping[str, str] = field(default_factory=dict)
     keys: tuple[str, ...] = ()
     token: str = ""
@@ -102,6 +104,8 @@ SDKS: Final[Mapping[str, Sdk]] = MappingProxyType(
                 name="openai<1",
                 module="openai",
                 provider="openai",
+                no_key="No API key provided. Set openai's key with api_key=, or OPENAI_API_KEY in the environment."
+                " Nothing was sent.",
                 others=_THROUGH_OPENAI,
                 keys=("OPENAI_API_KEY",),
                 address="OPENAI_API_BASE",

@@ -31,6 +31,7 @@ class Compat:
         protocol: How the program reads the SDK's replies.
         sends_key: Whether a key is sent; a program may name an empty one.
         token: The token that takes the key's place.
+        lacks_key: Whether there is none at all, for which the SDK's calls raise before they ask anything.
     """
 
     sdk: Sdk
@@ -38,11 +39,12 @@ class Compat:
     protocol: Protocol
     sends_key: bool = True
     token: str | None = None
+    lacks_key: bool = False
 
     @property
     def identity(self) -> tuple[object, ...]:
         """Return what tells one from another."""
-        return (self.sdk.name, self.max_retries, self.sends_key, self.token)
+        return (self.sdk.name, self.max_retries, self.sends_key, self.token, self.lacks_key)
 
 
 def pop(row: Provider, settings: dict[str, Any]) -> tuple[Provider, Compat]:
@@ -63,13 +65,16 @@ def pop(row: Provider, settings: dict[str, Any]) -> tuple[Provider, Compat]:
     address = settings.get("base_url") or (os.environ.get(sdk.address) if row.name == sdk.provider else None)
     settings["base_url"] = str(address) if address else sdk.others.get(row.name)
     key, token = settings.get("api_key"), None
-    if key is None or (key == "" and sdk.provider == "gemini"):  # Google's SDKs read their variables for both
+    lacks_key = False
+    if sdk.no_key:
+        key, lacks_key = _key_of_module(sdk, row, settings)
+    elif key is None or (key == "" and sdk.provider == "gemini"):  # Google's SDKs read their variables for both
         key, token = _own_key(sdk, row)
     settings["api_key"] = key
     row = replace(row, keys=(), base_url=None, needs_key=False)
     if row.name in _OTHER_PROTOCOL and sdk.module == "openai":
         row = replace(row, adapter=COMPATIBLE, package="openai")
-    return row, Compat(sdk, retries, protocol, sends_key=key != "", token=token)
+    return row, Compat(sdk, retries, protocol, sends_key=key != "", token=token, lacks_key=lacks_key)
 
 
 def of_provider(provider: str) -> Compat:
@@ -88,6 +93,18 @@ def _own_key(sdk: Sdk, row: Provider) -> tuple[str | None, str | None]:
     if key is None and sdk.client:
         raise _missing_key(sdk, row)
     return (key if row.name == sdk.provider else ""), token
+
+
+def _key_of_module(sdk: Sdk, row: Provider, settings: dict[str, Any]) -> tuple[str, bool]:
+    """Return the key that is set on an SDK's module, and whether there is none.
+
+    The module has the variable's value, an empty one too, until a program sets another. One that it sets to None is
+    none, whatever the variable holds.
+    """
+    is_named = "api_key" in settings
+    key = settings["api_key"] if is_named else os.environ.get(sdk.keys[0])
+    is_sent = key is not None and (is_named or row.name == sdk.provider)
+    return (key or "" if is_sent else ""), key is None
 
 
 def _missing_key(sdk: Sdk, row: Provider) -> BaseException:

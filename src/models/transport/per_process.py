@@ -34,17 +34,19 @@ class PerProcess(Generic[Client]):
     Args:
         make: Makes a client; called at once, again in a forked child, and where it was closed.
         close: Closes a client.
+        is_lazy: Make it when it is first used instead; where that fails, the next use tries again.
     """
 
-    def __init__(self, make: Callable[[], Client], close: Callable[[Client], object]) -> None:
+    def __init__(self, make: Callable[[], Client], close: Callable[[Client], object], *, is_lazy: bool = False) -> None:
         self._make, self._close = make, close
         self._lock = threading.RLock()
         self._users = 0
         self._is_shown = False
         self._used_at = next(_turns)
-        self._client: Client | None = make()
+        self._client: Client | None = None if is_lazy else make()
         self._process = os.getpid()
-        _count_open(self)
+        if not is_lazy:
+            _count_open(self)
 
     def get(self) -> Client:
         """Return the client to the program, which may keep it: it is not closed any more."""

@@ -4,6 +4,8 @@ The old SDK cannot be installed beside the new one. This follows its documentati
 dictionary whose keys can be read as attributes, and an error's class follows from the status: 429 RateLimitError; 400,
 404 and 415 InvalidRequestError; 401 AuthenticationError; 403 PermissionError; 409 TryAgain; 503
 ServiceUnavailableError; any other status, and a reply that is no JSON, APIError, which is not a base of the others.
+Without a key, and where `openai.api_key` is set to None, a call raises AuthenticationError and asks nothing; without a
+model InvalidRequestError.
 """
 
 from __future__ import annotations
@@ -54,8 +56,10 @@ class ChatCompletion:
 
     @staticmethod
     def create(*, request_timeout: float | None = None, **body: Any) -> Any:
-        body.setdefault("model", body.pop("engine", None))
-        key = body.pop("api_key", None) or getattr(openai, "api_key", None) or os.environ.get("OPENAI_API_KEY")
+        engine = body.pop("engine", None)
+        if body.setdefault("model", engine) is None:
+            raise ERRORS["InvalidRequestError"]("Must provide an 'engine' or 'model' parameter to create a completion")
+        key = body.pop("api_key", None) or _key_of_module()
         base = body.pop("api_base", None) or getattr(openai, "api_base", None) or "https://api.openai.com/v1"
         headers = {"Authorization": f"Bearer {key}"}
         try:
@@ -75,6 +79,26 @@ class ChatCompletion:
     async def acreate(**body: Any) -> Any:
         reply = await asyncio.to_thread(ChatCompletion.create, **body)
         return _later(reply) if body.get("stream") else reply
+
+
+class _Module(types.ModuleType):
+    """The SDK's module, which knows whether a program has set its key, to None too."""
+
+    sets_key = False
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if name == "api_key":
+            super().__setattr__("sets_key", True)
+        super().__setattr__(name, value)
+
+
+def _key_of_module() -> Any:
+    """Return the key of the module, which has the variable's value until a program sets another."""
+    module: Any = openai
+    key = module.api_key if module.sets_key else os.environ.get("OPENAI_API_KEY")
+    if key is None:
+        raise ERRORS["AuthenticationError"]("No API key provided. You can set your API key in code")
+    return key
 
 
 def _object(text: str) -> Any:
@@ -101,4 +125,5 @@ def install() -> None:
     error: Any = types.ModuleType("openai.error")
     error.__dict__.update(ERRORS, OpenAIError=OpenAIError)
     sys.modules["openai.error"] = error
+    openai.__class__ = _Module
     openai.__dict__.update(error=error, ChatCompletion=ChatCompletion, api_base=None)

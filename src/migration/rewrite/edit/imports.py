@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from src.migration.rewrite.analysis.values import Evaluator
 
 _HELPERS = ("requests", "httpx", "importlib")
+_SETTINGS = ("api_key", "api_base", "base_url", "timeout", "max_retries")  # of an SDK's module, which the model takes
 _BY_NAME = ("importlib.import_module", "import_module", "__import__")
 _PURE_CALLS = ("os.getenv", "os.environ.get", "getenv", "environ.get")
 
@@ -248,7 +249,7 @@ def _setup_statement(tree: Tree, node: cst.Name) -> cst.CSTNode | None:
     if not isinstance(attribute, cst.Attribute):
         return None
     parent = tree.parent(attribute)
-    if isinstance(parent, cst.AssignTarget) and attribute.attr.value in ("api_key", "api_base", "base_url"):
+    if isinstance(parent, cst.AssignTarget) and attribute.attr.value in _SETTINGS:
         assign = tree.parent(parent)
         return assign if isinstance(assign, cst.Assign) and len(assign.targets) == 1 else None
     if isinstance(parent, cst.Call) and attribute.attr.value == "configure" and parent.func is attribute:

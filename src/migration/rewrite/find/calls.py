@@ -43,7 +43,7 @@ def find_calls(values: Evaluator) -> list[Site]:
     return sites
 
 
-def _bases(func: cst.Attribute) -> Iterator[tuple[cst.BaseExpression, tuple[str, ...]]]:
+def bases_of(func: cst.Attribute) -> Iterator[tuple[cst.BaseExpression, tuple[str, ...]]]:
     """Yield each base in a chain of attributes with the attributes after it, the fewest attributes first."""
     names: tuple[str, ...] = ()
     node: cst.BaseExpression = func
@@ -54,7 +54,7 @@ def _bases(func: cst.Attribute) -> Iterator[tuple[cst.BaseExpression, tuple[str,
 
 
 def _site(call: cst.Call, func: cst.Attribute, values: Evaluator) -> Site | None:
-    for base, names in _bases(func):
+    for base, names in bases_of(func):
         for value in values.of(base):
             sdk_name = _sdk_of(value)
             if sdk_name is None:
@@ -100,7 +100,7 @@ def _call_on_known_client(
 
 
 def _call_on_unknown_client(call: cst.Call, func: cst.Attribute, values: Evaluator) -> Site | None:
-    for base, names in _bases(func):
+    for base, names in bases_of(func):
         distinctive = _DISTINCTIVE_CHAINS.get(names)
         if distinctive is None or any(_sdk_of(value) for value in values.of(base)):
             continue

@@ -49,7 +49,8 @@ def translate_call(site: Site, values: Evaluator) -> TranslatedCall:
 def _refuse_missing(site: Site, arguments: Arguments, call: TranslatedCall) -> None:
     """Refuse a call without what its SDK requires, which raises TypeError there: the factory has a default for it."""
     required = _REQUIRED.get(site.sdk if site.kind not in ("responses", "legacy") else site.kind, ())
-    missing = [name for name in required if name not in arguments]
+    named = arguments.keys() | ({"model"} if site.kind == "legacy" and "engine" in arguments else set())
+    missing = [name for name in required if name not in named]
     if missing and not call.unpacked and not positional(site.call):
         raise Unprovable(f"the call names no {' and no '.join(missing)}, which its SDK requires", "name it")
 
@@ -263,7 +264,7 @@ def _translate_google(site: Site, arguments: Arguments, call: TranslatedCall, va
 _EXPANDED = (("openai", "chat"), ("groq", "chat"), ("openai", "legacy"), ("anthropic", "messages"))
 _REQUIRED = {
     "openai": ("model",), "groq": ("model",), "anthropic": ("model", "max_tokens"), "responses": ("model",),
-    "genai": ("model",), "ollama": ("model",),
+    "legacy": ("model",), "genai": ("model",), "ollama": ("model",),
 }  # fmt: skip
 _TRANSLATORS = {
     "openai": _translate_chat,

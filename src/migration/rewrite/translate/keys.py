@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from src.migration.rewrite.translate.model_spec import ModelSpec
 
 _READS = ("os.getenv", "os.environ.get")
+_READ = r'(?:os\.)?getenv\("\w+"\)'
 
 
 def is_own(key: cst.BaseExpression, sdk_name: str, values: Evaluator) -> bool:
@@ -67,6 +68,44 @@ def take_from_others(
         spec.settings.append(("api_key", read_variable(variable, spec, values)))
 
 
+def prefer_the_calls(
+    spec: ModelSpec, settings: list[tuple[str, cst.BaseExpression]], values: Evaluator
+) -> list[tuple[str, cst.BaseExpression]]:
+    """Return a call's settings whose key comes before the module's, which holds where the call's is empty or None.
+
+    Args:
+        spec: The model; its key is taken out where the call names one.
+        settings: The settings of the call.
+        values: What the module's expressions can be.
+    """
+    key = dict(settings).get("api_key")
+    if key is None:
+        return settings
+    of_module = dict(spec.settings).get("api_key")
+    spec.settings = [(name, value) for name, value in spec.settings if name != "api_key"]
+    if not text_of(key):
+        key = else_of_environment(key, spec, values) if of_module is None else _either(key, of_module)
+    return [(name, key if name == "api_key" else value) for name, value in settings]
+
+
+def else_of_environment(key: cst.BaseExpression, spec: ModelSpec, values: Evaluator) -> cst.BaseExpression:
+    """Return a key, or where it is empty the one of OpenAI's own variable, which no other provider gets."""
+    if spec.provider != "openai":
+        return _either(key, cst.Name("None"))
+    return key if is_own(key, "openai", values) else _either(key, read_variable(sdk.OWN_KEYS["openai"], spec, values))
+
+
+def _either(first: cst.BaseExpression, second: cst.BaseExpression) -> cst.BaseExpression:
+    """Return what gives the second value where the first is false."""
+    simple = (cst.Name, cst.Call, cst.Attribute, cst.Subscript, cst.SimpleString)
+    left, right = (
+        side if isinstance(side, simple) or side.lpar
+        else side.with_changes(lpar=[cst.LeftParen()], rpar=[cst.RightParen()])
+        for side in (first, second)
+    )  # fmt: skip
+    return cst.BooleanOperation(left, cst.Or(), right)
+
+
 def made_portable(
     spec: ModelSpec, values: Evaluator, is_movable: Callable[[cst.CSTNode], bool]
 ) -> tuple[ModelSpec, list[cst.BaseExpression]]:
@@ -106,8 +145,8 @@ def read_variable(variable: str, spec: ModelSpec, values: Evaluator) -> cst.Base
 
 
 def is_read_anywhere(key: cst.BaseExpression) -> bool:
-    """Tell whether a key is what `read_variable` returns."""
-    return re.fullmatch(r'(?:os\.)?getenv\("\w+"\)', code(key)) is not None
+    """Tell whether a key is what `read_variable` returns, or `else_of_environment` of that."""
+    return re.fullmatch(rf"{_READ}(?: or (?:{_READ}|None))?", code(key)) is not None
 
 
 def _imports_os(values: Evaluator) -> bool:

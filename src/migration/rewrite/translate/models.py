@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import libcst as cst
 
@@ -22,9 +22,13 @@ if TYPE_CHECKING:
 
     from src.migration.rewrite.analysis.values import Evaluator
 
+_NOT_TAKEN = ("default_headers", "default_query", "project")  # of what is set on the openai SDK's module
 _SETTING_NAMES = {"api_base": "base_url"}  # on an SDK's module -> the factory's
 _OLLAMA = re.compile(r"https?://(?:localhost|127\.0\.0\.1|0\.0\.0\.0):11434(?:/v1|/api)?/?$")
 _OLLAMA_IN_OPENAIS_PROTOCOL = "http://localhost:11434/v1"  # where the factory asks Ollama with compat="openai"
+_SETS_ENVIRONMENT = re.compile(
+    r"dotenv\(|environ\[[^\]]*\]\s*=(?!=)|environ\s*\|=|environ\.(?:update|setdefault)|putenv"
+)
 _OLLAMA_ELSEWHERE = re.compile(r":11434(?:/v1|/api)?/?$")
 _SDK_BY_STYLE = {style: name for name, style in sdk.STYLES.items()} | {"openai<1": "openai"}
 _BRANCHES = (cst.If, cst.For, cst.While, cst.ExceptHandler, cst.Match, cst.IfExp)
@@ -94,32 +98,41 @@ def of_module(
         _set_address(spec, settings_here["base_url"], values)
     key = settings_here.get("api_key")
     if key is not None and not (spec.provider == sdk.PROVIDERS[sdk_name] and keys.is_own(key, sdk_name, values)):
-        variable = keys.variable_of(key, values) if _is_always_set("api_key", sdk_name, values) else None
+        is_set = _where_set("api_key", sdk_name, values)
+        variable = keys.variable_of(key, values) if is_set else None
         if variable is not None:  # wherever, and however often, it is set
             key = keys.read_variable(variable, spec, values)
+            if is_legacy and is_set == "guarded":  # to the old SDK a key that is set to None is none
+                key = keys.else_of_environment(key, spec, values)
         spec.settings.append(("api_key", key))
+    if not is_legacy:  # the versions before 1 have none of these
+        spec.settings += [(name, settings_here[name]) for name in ("timeout", "max_retries") if name in settings_here]
     for setting in (value for name, value in settings_here.items() if (name, value) in spec.settings):
         if any(isinstance(ancestor, _BRANCHES) for ancestor in _ancestors_in_function(setting, values)):
             raise Unprovable(f"{sdk_name} is set up under a condition", "make the model with ModelFactory.get_model")
     return spec
 
 
-def _is_always_set(name: str, sdk_name: str, values: Evaluator) -> bool:
-    """Tell whether a setting on an SDK's module is made in any case, or where its own variable is set.
+def _where_set(name: str, sdk_name: str, values: Evaluator) -> Literal["always", "guarded", ""]:
+    """Tell whether a setting on an SDK's module is made in any case, or where its own variable has a value.
 
     All its values mean the same, as `_settings_on_module` has checked.
     """
+    is_guarded = False
     sides: set[tuple[cst.CSTNode, bool]] = set()  # the only condition of a write, and whether it is its else
     for write in values.tree.attribute_writes:
         if write.name != name or write.value is None or _sdk_written_to(write.node, values) != sdk_name:
             continue
         ancestors = list(_ancestors_in_function(write.node, values))
         branches = [ancestor for ancestor in ancestors if isinstance(ancestor, _BRANCHES)]
-        if not branches or _test_only(branches, keys.variable_of(write.value, values), values):
-            return True
+        if not branches:
+            return "always"
+        is_guarded |= _test_only(branches, keys.variable_of(write.value, values), values)
         if len(branches) == 1:
             sides.add((branches[0], any(isinstance(ancestor, cst.Else) for ancestor in ancestors)))
-    return any((branch, not is_else) in sides for branch, is_else in sides)
+    if any((branch, not is_else) in sides for branch, is_else in sides):
+        return "always"
+    return "guarded" if is_guarded else ""
 
 
 def _test_only(branches: Sequence[cst.CSTNode], variable: str | None, values: Evaluator) -> bool:
@@ -141,7 +154,14 @@ def _settings_on_module(sdk_name: str, values: Evaluator) -> dict[str, cst.BaseE
         if _sdk_written_to(write.node, values) != sdk_name:
             continue
         name = _SETTING_NAMES.get(write.name, write.name)
-        if write.value is None or name in ("api_type", "api_version", "proxy", "organization", "http_client"):
+        if write.value is None or name in (
+            "api_type",
+            "api_version",
+            "proxy",
+            "organization",
+            "http_client",
+            *_NOT_TAKEN,
+        ):
             raise Unprovable(f"{sdk_name}.{write.name} is set", "make the model with ModelFactory.get_model")
         previous = settings.get(name)
         if previous is not None and _setting_identity(previous, values) != _setting_identity(write.value, values):
@@ -241,6 +261,7 @@ def _apply_configure_calls(spec: ModelSpec, call: cst.Call, values: Evaluator, s
     for key in key_by_code.values():
         if keys.is_own(key, "generativeai", values):
             continue
+        _refuse_later_key(key, call, calls, values)
         spec.settings.append(("api_key", key))
         portable, parts = keys.made_portable(
             spec, values, lambda part: stands_alone(part, values) or stands_beside(part, call, values)
@@ -248,6 +269,27 @@ def _apply_configure_calls(spec: ModelSpec, call: cst.Call, values: Evaluator, s
         if any(not (stands_alone(part, values) or stands_beside(part, call, values)) for part in parts):
             raise Unprovable("the key is known only where genai.configure is called", "say it to get_model as api_key")
         spec.settings, spec.imports = portable.settings, portable.imports
+
+
+def _refuse_later_key(
+    key: cst.BaseExpression, call: cst.Call, configure_calls: Sequence[cst.Call], values: Evaluator
+) -> None:
+    """Refuse a key of the environment that the program itself may set only after it has made the model.
+
+    Raises:
+        Unprovable: the environment is written after that, and genai.configure is called no sooner.
+    """
+    tree, line = values.tree, values.tree.line(call)
+    is_global = tree.enclosing_function(call) is None
+    is_before = [
+        tree.line(node) < line
+        if tree.enclosing_function(node) is tree.enclosing_function(call)
+        else not is_global or tree.enclosing_function(node) is None
+        for node in configure_calls
+    ]
+    later = "\n".join(tree.code.splitlines()[line:])
+    if not any(is_before) and environment_variables(key, values) and _SETS_ENVIRONMENT.search(later):
+        raise Unprovable("genai.configure reads the key after the model is made", "say it to get_model as api_key")
 
 
 def _generative_model(

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from typing_extensions import override
 
+from src.models.adapters.gemini import missing_key
 from src.models.adapters.gemini.google_genai import GenAIConnection
 from src.models.adapters.gemini.google_generativeai import LegacyConnection
 from src.models.base_model import BaseModel
-from src.models.errors import ContentBlocked, MalformedResponse, ModelError
+from src.models.errors import ContentBlocked, MalformedResponse, ModelError, ModelUnavailable
 from src.models.protocols.generate_content import conversation, legacy_schema, reply
 from src.models.request import fitting
 from src.models.transport.per_process import PerProcess
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from src.models.capabilities import Capabilities
     from src.models.types import Chunk, Completion, ModelRequest, Timeouts
 
+_OLD_SDK = "google.generativeai"
 _UNREADABLE = frozenset({"UnknownApiResponseError", "JSONDecodeError", "ParseError", "UnicodeDecodeError"})
 
 
@@ -39,14 +41,20 @@ class GeminiModel(BaseModel):
     def __init__(self, model_name: str, **settings: Any) -> None:
         super().__init__(model_name, **settings)
         address = self._base_url or self.default_base_url
-        self._legacy = uses_legacy()
+        # The old SDK looks for a key, and for Google's default credentials, when it is first called.
+        self._looks_later = self._compat is not None and self._compat.sdk.name == _OLD_SDK and not self._api_key
+        self._legacy = uses_legacy() or (self._looks_later and _installed(_OLD_SDK))
         self._connections: PerProcess[Any] = PerProcess(
-            lambda: self._connect(address), lambda connection: connection.close()
+            lambda: self._connect(address), lambda connection: connection.close(), is_lazy=self._looks_later
         )
 
     def _connect(self, address: str) -> Any:
+        if self._looks_later:
+            self._api_key = self._api_key or missing_key.key_by_now()
         if self._legacy:
-            return LegacyConnection(self._api_key, address)
+            return LegacyConnection(self._api_key, address, looks_later=self._looks_later)
+        if self._looks_later and not self._api_key:
+            raise missing_key.error()
         return GenAIConnection(self._api_key, address, corrects=self._compat is None)
 
     @property
@@ -133,6 +141,8 @@ class GeminiModel(BaseModel):
             return MalformedResponse(
                 "the stream could not be read"
             )  # how the old SDK reports a stream that it cannot read
+        if missing_key.NAME in names:
+            return ModelUnavailable(missing_key.REMEDY)
         if "BlockedPromptException" in names:  # how the old SDK ends a stream before it begins
             reason = re.search(r"block_reason: (\w+)", str(error))
             return ContentBlocked(f"the prompt was blocked ({reason[1] if reason else 'no reason told'})")

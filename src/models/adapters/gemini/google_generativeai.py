@@ -11,6 +11,7 @@ from contextvars import ContextVar
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
+from src.models.adapters.gemini import missing_key
 from src.models.errors import EmptyResponse
 from src.models.fields import is_blank, snake_case
 from src.models.protocols.generate_content import finish_reasons, reply
@@ -35,14 +36,24 @@ class LegacyConnection:
 
     Its `configure` would set key and address for the whole process, other code included, so the clients are made as
     that function makes them, one for each model.
+
+    Args:
+        key: The key.
+        address: The address.
+        looks_later: Whether the SDK makes the clients itself, which without a key takes Google's default credentials.
     """
 
-    def __init__(self, key: str | None, address: str) -> None:
+    def __init__(self, key: str | None, address: str, *, looks_later: bool = False) -> None:
         self._sdk: Any = importlib.import_module("google.generativeai")  # an extra, not always installed
         language: Any = importlib.import_module("google.ai.generativelanguage")
-        options = {"transport": "rest", "client_options": {"api_key": key, "api_endpoint": address}}
-        self.client = language.GenerativeServiceClient(**options)
-        self._models = language.ModelServiceClient(**options)
+        if looks_later:
+            self.client, self._models = (
+                missing_key.default_client(name, key, address) for name in ("generative", "model")
+            )
+        else:
+            options = {"transport": "rest", "client_options": {"api_key": key, "api_endpoint": address}}
+            self.client = language.GenerativeServiceClient(**options)
+            self._models = language.ModelServiceClient(**options)
         for client in (self.client, self._models):
             _set_up(client.transport._session, address)
         self.client.transport._session.hooks["response"].append(_record_reply)
