@@ -187,6 +187,7 @@ _OPENAI_BEFORE_1 = {
     "RateLimitError": ("RateLimited", "QuotaExhausted"), "ServiceUnavailableError": ("Overloaded",),
     "InvalidRequestError": ("InvalidRequest", "ModelNotFound", "ContentBlocked"), "TryAgain": ("Overloaded",),
 }  # fmt: skip
+EXPORTED_BEFORE_1 = ("APIError", "InvalidRequestError", "OpenAIError")  # under `openai` besides `openai.error`
 ERROR_NAMES = frozenset(_OPENAI_LIKE) | frozenset(_OPENAI_BEFORE_1)
 _HTTP = {
     "Timeout": ("ModelTimeout",), "ReadTimeout": ("ModelTimeout",), "ConnectTimeout": ("ModelTimeout",),

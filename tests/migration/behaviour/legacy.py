@@ -22,6 +22,7 @@ import requests
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
+    from pathlib import Path
 
 
 class OpenAIError(Exception):
@@ -118,6 +119,13 @@ def _chunks(text: str) -> Iterator[Any]:
 async def _later(chunks: Iterator[Any]) -> AsyncIterator[Any]:
     for chunk in chunks:
         yield chunk
+
+
+def export_errors(folder: Path) -> None:
+    """Give a program for the old SDK the errors that are names of the module too; version 1 has others under them."""
+    if any("ChatCompletion" in path.read_text(encoding="utf-8") for path in folder.glob("*.py")):
+        exported = {name: ERRORS[name] for name in ("APIError", "InvalidRequestError")}
+        openai.__dict__.update(exported, OpenAIError=OpenAIError)
 
 
 def install() -> None:

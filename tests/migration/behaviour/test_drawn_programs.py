@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.long import IS_LONG, rounds
+from tests.migration.behaviour.running import Outcome
 from tests.migration.fuzz.draft import Program
 from tests.migration.fuzz.grow import grow
-from tests.migration.fuzz.judge import BROKEN, OTHER, REVIEWED, SAME, Judge, Migration, migrate
+from tests.migration.fuzz.judge import BROKEN, OTHER, REVIEWED, SAME, Judge, Migration, in_any_order, migrate
 from tests.migration.fuzz.minimize import minimized
 
 if TYPE_CHECKING:
@@ -118,6 +119,17 @@ def test_a_crash_is_a_broken_program(judge: Judge, tmp_path: Path) -> None:
 def test_a_call_that_nobody_reports_is_a_fault(judge: Judge, tmp_path: Path) -> None:
     verdict = judge.compare(PROGRAM, Migration(PROGRAM.files, ()), tmp_path / "silent")
     assert verdict.kind == OTHER
+
+
+def test_streams_that_are_printed_at_once_may_mix() -> None:
+    def printed(text: str, code: str) -> str:
+        program = Program(0, {"main.py": code}, {}, {}, 1, ("driver:async gather",), traced=True)
+        return in_any_order(program, Outcome([], text, 0, "", 0, "reply"))
+
+    in_pieces = 'print(chunk, end="")'
+    assert printed("71} {SELL\n\n", in_pieces) == printed("71}{SELL\n\n", in_pieces)
+    assert printed("71} {SELL\n", in_pieces) != printed("72} {SELL\n", in_pieces)
+    assert printed("71} {SELL\n", "print(text)") != printed("71}{SELL\n", "print(text)")
 
 
 def test_a_program_with_a_fault_is_made_smaller_while_the_fault_stays() -> None:

@@ -244,6 +244,7 @@ def _become(order: dict[str, Any]) -> None:
     os.environ.clear()
     os.environ.update(order["environment"])
     importlib.import_module("google.generativeai").configure()  # which it does where a program imports it
+    importlib.import_module("tests.migration.behaviour.legacy").export_errors(Path(order["program"]).parent)
     sys.path[:0] = [order["folder"]]
     sys.argv[:] = [order["program"]]
     for number, name in ((1, "out"), (2, "err")):

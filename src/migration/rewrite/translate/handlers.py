@@ -50,6 +50,7 @@ def find_error_uses(package: str, values: Evaluator) -> ErrorUses:
     """
     uses = ErrorUses()
     tree = values.tree
+    is_legacy = _LEGACY.search(tree.code) is not None
     for node in tree.nodes:
         if not isinstance(node, cst.Name | cst.Attribute) or isinstance(tree.parent(node), cst.Attribute):
             continue
@@ -58,13 +59,28 @@ def find_error_uses(package: str, values: Evaluator) -> ErrorUses:
         name = values.module(node) or ""
         if not name.startswith(f"{package}.") or not name.rpartition(".")[2][:1].isupper():
             continue
-        ours = sdk.errors_for(name)
+        ours = _errors_for(name, is_legacy=is_legacy)
         if ours is None:
             if _handler(node, values) is not None:
                 raise Unprovable(f"{code(node)} is handled, which has no counterpart", "handle ModelError")
             continue
         _add_use(node, ours, uses, values)
     return uses
+
+
+def _errors_for(name: str, *, is_legacy: bool) -> tuple[str, ...] | None:
+    """Return the factory's errors for an exception, in a program for the openai SDK before version 1 for that one's.
+
+    Raises:
+        Unprovable: that SDK has no exception of this name.
+    """
+    last = name.rpartition(".")[2]
+    ours = sdk.errors_for(name)
+    if not is_legacy or ours is None or name != f"openai.{last}":
+        return ours
+    if last not in sdk.EXPORTED_BEFORE_1:
+        raise Unprovable(f"the openai SDK before version 1 has no {name}", f"handle openai.error.{last} there")
+    return sdk.errors_for(f"openai.error.{last}")
 
 
 def _add_use(node: cst.Name | cst.Attribute, ours: tuple[str, ...], uses: ErrorUses, values: Evaluator) -> None:
