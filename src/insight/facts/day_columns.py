@@ -6,11 +6,11 @@ held in the smallest type that has room for the day's; the least number of that 
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from src.insight.facts.filters import BILLED, choices, ids_of
+from src.insight.facts.filters import BILLED, choices, ids_of, is_among
 from src.insight.facts.ranges import within
 from src.insight.facts.schema import BASE, CUT, DAY_NS, MEASURES, NAMED, NANO
 
@@ -79,11 +79,18 @@ def _packed(values: Sequence[int | None]) -> bytes:
 def _unpacked(body: bytes) -> Any:
     import numpy
 
-    column = numpy.frombuffer(body, _TYPES[body[0]], offset=1)
-    is_none = column == numpy.iinfo(column.dtype).min
-    column = column.astype("int64")
-    column[is_none] = NONE
-    return column
+    return _widened(numpy.frombuffer(body, _TYPES[body[0]], offset=1))
+
+
+def _widened(column: Any) -> Any:
+    """Return a column as 64-bit numbers, with NONE where nothing is known."""
+    import numpy
+
+    none = numpy.iinfo(column.dtype).min
+    wide = column.astype("int64")
+    if none != NONE and len(column) and column.min() == none:
+        wide[column == none] = NONE
+    return wide
 
 
 # Reading.
@@ -143,17 +150,29 @@ class _Day:
         if not size.fetchone()[0]:
             return
         for name, test in tests:
-            own = test(self._whole(name))
+            own = test(_widened(self._whole(name)))
             self._mask = own if self._mask is None else self._mask & own
-        self.n = len(self._whole("hour")) if self._mask is None else int(self._mask.sum())
+            if not self._mask.any():
+                return
+        self.n = rows = len(self._whole("hour"))
+        if self._mask is not None:
+            self.n = int(self._mask.sum())
+            self._mask = None if self.n == rows else self._mask
 
     def _whole(self, name: str) -> Any:
+        import numpy
+
         query = "SELECT body FROM day_columns WHERE day = ? AND name = ?"
-        return _unpacked(self._connection.execute(query, (self.day, name)).fetchone()[0])
+        body = self._connection.execute(query, (self.day, name)).fetchone()[0]
+        return numpy.frombuffer(body, _TYPES[body[0]], offset=1)
+
+    def narrow(self, name: str) -> Any:
+        """Return a column as it is held: the least number of its type stands for none."""
+        return self._whole(name) if self._mask is None else self._whole(name)[self._mask]
 
     def __getitem__(self, name: str) -> Any:
         """Return a column, with NONE where nothing is known."""
-        return self._whole(name) if self._mask is None else self._whole(name)[self._mask]
+        return _widened(self.narrow(name))
 
 
 def _days(connection: sqlite3.Connection, days: Sequence[int], filter_: Filter) -> Iterator[_Day]:
@@ -168,12 +187,13 @@ def sums(
     connection: sqlite3.Connection, days: Sequence[int], filter_: Filter, keys: Sequence[str], step: str | None
 ) -> dict[tuple[int, ...], list[int]]:
     """Return errors and the sums of `MEASURES` over the facts of days, by moment and keys."""
-    billed, cut = ids_of(connection, BILLED), ids_of(connection, CUT)
+    kinds = _Kinds(billed=ids_of(connection, BILLED), cut=ids_of(connection, CUT))
     totals: defaultdict[tuple[int, ...], list[int]] = defaultdict(lambda: [0] * (1 + len(MEASURES)))
     for columns in _days(connection, days, filter_):
         names = ["hour", *keys] if step == "hour" else list(keys)
         groups, places = _groups([columns[name] for name in names], columns.n)
-        added = [_added(values, places, len(groups)) for values in _measures(columns, billed, cut)]
+        counts = _added(None, places, len(groups))
+        added = [_sums_of(columns, name, places, counts, kinds) for name in ("error", *MEASURES)]
         base = 0 if step is None else columns.day * DAY_NS
         for place, group in enumerate(groups):
             key = (base + group[0] * _HOUR_NS, *group[1:]) if step == "hour" else (base, *group)
@@ -183,36 +203,46 @@ def sums(
     return totals
 
 
-def _measures(columns: _Day, billed: Sequence[int], cut: Sequence[int]) -> Iterator[Any]:
-    """Yield what is summed up of each fact: whether it is an error, then `MEASURES`; None stands for ones."""
+class _Kinds(NamedTuple):
+    """The numbers of names that measures need: types that are billed, and finish reasons of replies that were cut."""
+
+    billed: Sequence[int]
+    cut: Sequence[int]
+
+
+def _sums_of(columns: _Day, name: str, places: Any, counts: list[int], kinds: _Kinds) -> list[int]:
+    """Return the sums of one measure, or of errors, by group."""
     import numpy
 
-    yield columns["error"]
-    for name in MEASURES:
-        if name == "n":
-            yield None
-        elif name == "unmeasured":
-            nothing = (columns["input_tokens"] == NONE) & (columns["output_tokens"] == NONE)
-            yield nothing & numpy.isin(columns["type"], billed)
-        elif name == "first_tokens":
-            yield columns["first_token_us"] != NONE
-        elif name == "retried":
-            yield columns["attempts"] > 1
-        elif name == "cut":
-            yield numpy.isin(columns["finish_reason"], cut)
-        else:
-            values = columns[name]
-            yield numpy.where(values == NONE, 0, values)
+    if name == "n":
+        return counts
+    if name == "unmeasured":
+        fits = (columns["input_tokens"] == NONE) & (columns["output_tokens"] == NONE)
+        fits = fits & is_among(columns.narrow("type"), kinds.billed) if fits.any() else fits
+    elif name == "first_tokens":
+        fits = columns["first_token_us"] != NONE
+    elif name == "retried":
+        fits = columns["attempts"] > 1
+    elif name == "cut":
+        fits = is_among(columns.narrow("finish_reason"), kinds.cut)
+    else:
+        values = columns.narrow(name)
+        low, high, none = int(values.min()), int(values.max()), numpy.iinfo(values.dtype).min
+        if low == high:  # such as nothing at all
+            return [0 if low == none else low * count for count in counts]
+        return _added(numpy.where(values == none, 0, values) if low == none else values, places, len(counts))
+    return _added(fits, places, len(counts)) if fits.any() else [0] * len(counts)
 
 
 def _added(values: Any, places: Any, count: int) -> list[int]:
-    """Return the sum of the values at each place, exactly."""
+    """Return the sum of the values at each place, exactly; None stands for ones."""
     import numpy
 
     if values is None:
         result: list[int] = numpy.bincount(places, minlength=count).tolist()
         return result
-    if int(numpy.abs(values).max(initial=0)) * len(values) < _EXACT:
+    largest = max(int(values.max(initial=0)), -int(values.min(initial=0)))
+    if largest * len(values) < _EXACT:
         return [int(total) for total in numpy.bincount(places, weights=values, minlength=count).tolist()]
     totals = numpy.zeros(count, dtype="int64")
     numpy.add.at(totals, places, values)
@@ -274,6 +304,20 @@ def histograms(
         for (*key, bucket), n in zip(groups, _added(None, places, len(groups)), strict=True):
             result[tuple(key)][bucket] += n
     return {key: dict(buckets) for key, buckets in result.items()}
+
+
+def counts(
+    connection: sqlite3.Connection, days: Sequence[int], filter_: Filter, keys: Sequence[str], known: str
+) -> Counter[tuple[int, ...]]:
+    """Return how many facts of days have a name in the column `known`, by keys."""
+    result: Counter[tuple[int, ...]] = Counter()
+    for columns in _days(connection, days, filter_):
+        has_name = columns.narrow(known) != 0
+        n = int(has_name.sum())
+        if n:
+            groups, places = _groups([columns[name][has_name] for name in keys], n)
+            result.update(dict(zip(groups, _added(None, places, len(groups)), strict=True)))
+    return result
 
 
 def times_of(

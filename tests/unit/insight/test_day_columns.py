@@ -6,6 +6,7 @@ import functools
 import random
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, get_args
 
 import numpy
@@ -94,15 +95,63 @@ def test_columns_answer_as_single_facts_do(store: Path, monkeypatch: pytest.Monk
     fill(store, rng, 0, 150)
     job.refresh(store)
     if rng.random() < 0.5:
-        clock = functools.partial(float, (BEGAN_NS + DAYS * DAY_NS // 2) / 1e9 + 86_400)
-        Retention(store, 1, unsent_too=True, clock=clock, pause=lambda _: False).run_once(force=True)
-        job.refresh(store)
+        expire_half(store)
     assert kept_days(store)
     dimensions = get_args(Dimension)
     questions = [(random_filter(rng), tuple(rng.sample(dimensions, rng.choice((0, 1, 2, 3))))) for _ in range(12)]
     by_columns = answers(store, questions)
     without_columns(store)
     assert by_columns == answers(store, questions)
+
+
+def expire_half(path: Path) -> None:
+    clock = functools.partial(float, (BEGAN_NS + DAYS * DAY_NS // 2) / 1e9 + 86_400)
+    Retention(path, 1, unsent_too=True, clock=clock, pause=lambda _: False).run_once(force=True)
+    job.refresh(path)
+
+
+@pytest.mark.parametrize("seed", range(rounds(3, 300)))
+def test_a_reader_that_was_asked_before_answers_as_a_new_one(store: Path, seed: int) -> None:
+    rng = random.Random(seed)
+    fill(store, rng, 0, 150)
+    job.refresh(store)
+    if rng.random() < 0.7:
+        expire_half(store)
+    filters = [replace(random_filter(rng), session=None) for _ in range(3)]
+    filters += [replace(filter_, status=status) for filter_ in filters for status in (None, "ok", "error")]
+    finest: tuple[Dimension, ...] = ("status", "category", "model", "member")
+    coarser = [tuple(rng.sample(finest, rng.choice((0, 1, 2)))) for _ in range(3)]
+    questions = [(filter_, by) for filter_ in filters for by in (finest, finest[:3], *coarser)]
+    assert answers(store, questions) == [item for question in questions for item in answers(store, [question])]
+
+
+def test_a_reader_counts_what_comes_between_its_questions(store: Path) -> None:
+    rng = random.Random(2)
+    fill(store, rng, 0, 60)
+    job.refresh(store)
+    with FactsReader(store) as facts:
+        facts.grouped(Filter(type=None), ("model",))
+        fill(store, rng, 60, 5)
+        job.refresh(store)
+        assert facts.totals(Filter(type=None)).n == 65
+
+
+@pytest.mark.parametrize("seed", range(rounds(3, 300)))
+def test_attempts_that_failed_are_counted_in_columns_as_in_single_facts(store: Path, seed: int) -> None:
+    rng = random.Random(seed)
+    fill(store, rng, 0, 150)
+    job.refresh(store)
+    by: tuple[Dimension, ...] = ("symbol", "category")
+    filters = [Filter(), *(random_filter(rng) for _ in range(6)), Filter(category=("timeout", "rate_limit"))]
+    by_columns = retries_of(store, filters, by)
+    assert by_columns[0]
+    without_columns(store)
+    assert by_columns == retries_of(store, filters, by)
+
+
+def retries_of(path: Path, filters: list[Filter], by: tuple[Dimension, ...]) -> list[Any]:
+    with FactsReader(path) as facts:
+        return [facts.retries(filter_, by) for filter_ in filters]
 
 
 def test_a_day_whose_facts_change_loses_its_columns_until_the_next_refresh(store: Path) -> None:
