@@ -1,7 +1,8 @@
 """Keep the facts of whole days as columns too, and sum them up: what no daily total answers takes a tenth of the time.
 
 A day's columns go when one of its facts changes, in the same transaction, and are written anew by the job. Numbers are
-held in the smallest type that has room for the day's; the least number of that type stands for none.
+held in the smallest type that has room for the day's; the least number of that type stands for none. Shares of rate
+limits, which are no whole numbers, are 64-bit floats, and NaN stands for none.
 """
 
 from __future__ import annotations
@@ -28,8 +29,12 @@ _NUMBERS: Final = (
     "written_tokens", "reasoning_tokens", "cost_nano", "first_token_us", "attempts",
 )  # fmt: skip
 _HOUR: Final = "start_ns % 86400000000000 / 3600000000000"
-_COLUMNS: Final = {"hour": _HOUR, **{name: name for name in (*NAMED, *_NUMBERS)}}
-_TYPES: Final = ("int8", "int16", "int32", "int64")
+_LAST: Final = "headroom"
+_COLUMNS: Final = {"hour": _HOUR, **{name: name for name in (*NAMED, *_NUMBERS, _LAST)}}
+_TYPES: Final = ("int8", "int16", "int32", "int64", "float64")
+_FLOAT: Final = 4
+# Days that have all columns: an earlier program wrote fewer.
+_WITH_COLUMNS: Final = f"FROM day_columns WHERE name = '{_LAST}'"
 _HOUR_NS: Final = 3_600 * NANO
 _MOST_GAPS: Final = 100  # between days with columns, each of which is one part of a statement
 _EXACT: Final = 2**53  # up to which sums of floats are exact
@@ -47,7 +52,7 @@ def days_without(connection: sqlite3.Connection) -> list[int]:
     """Return the days that have facts and no columns, the newest of all left out, on which facts still come."""
     rows = connection.execute(
         "SELECT DISTINCT day FROM daily WHERE day >= 0 AND day < (SELECT max(day) FROM daily) "
-        "AND day NOT IN (SELECT day FROM day_columns) ORDER BY day"
+        f"AND day NOT IN (SELECT day {_WITH_COLUMNS}) ORDER BY day"
     )
     return [row[0] for row in rows]
 
@@ -56,8 +61,12 @@ def keep_day(connection: sqlite3.Connection, day: int) -> None:
     """Write the columns of a day, inside a transaction."""
     times = within(day * DAY_NS, (day + 1) * DAY_NS)
     rows = connection.execute(f"SELECT {', '.join(_COLUMNS.values())} FROM facts WHERE 1 {times}").fetchall()
-    bodies = zip(_COLUMNS, map(_packed, zip(*rows, strict=True)), strict=True) if rows else [("hour", b"")]
-    connection.executemany("INSERT INTO day_columns VALUES (?, ?, ?)", ((day, name, body) for name, body in bodies))
+    bodies = [("hour", b""), (_LAST, b"")]
+    if rows:
+        *numbers, shares = zip(*rows, strict=True)
+        bodies = [*zip(_COLUMNS, map(_packed, numbers), strict=False), (_LAST, _packed_floats(shares))]
+    items = ((day, name, body) for name, body in bodies)
+    connection.executemany("INSERT OR REPLACE INTO day_columns VALUES (?, ?, ?)", items)
 
 
 def _packed(values: Sequence[int | None]) -> bytes:
@@ -74,6 +83,12 @@ def _packed(values: Sequence[int | None]) -> bytes:
     kind = numpy.dtype(_TYPES[place])
     column[is_none] = numpy.iinfo(kind).min
     return bytes([place]) + column.astype(kind).tobytes()
+
+
+def _packed_floats(values: Sequence[float | None]) -> bytes:
+    import numpy
+
+    return bytes([_FLOAT]) + numpy.array(values, "float64").tobytes()
 
 
 def _unpacked(body: bytes) -> Any:
@@ -123,7 +138,7 @@ def cover(connection: sqlite3.Connection, filter_: Filter) -> Cover:
         return Cover((), ((since, until),))
     parts = "" if since is None else f" AND day >= {-(-since // DAY_NS)}"
     parts += "" if until is None else f" AND day < {until // DAY_NS}"
-    rows = connection.execute(f"SELECT DISTINCT day FROM day_columns WHERE 1 {parts} ORDER BY day")
+    rows = connection.execute(f"SELECT DISTINCT day {_WITH_COLUMNS} {parts} ORDER BY day")
     days = [row[0] for row in rows]
     rest: list[tuple[int | None, int | None]] = []
     begin = since
@@ -317,6 +332,30 @@ def counts(
         if n:
             groups, places = _groups([columns[name][has_name] for name in keys], n)
             result.update(dict(zip(groups, _added(None, places, len(groups)), strict=True)))
+    return result
+
+
+def least_and_sums(
+    connection: sqlite3.Connection, days: Sequence[int], filter_: Filter, keys: Sequence[str]
+) -> dict[tuple[int, ...], tuple[int, float, float]]:
+    """Return how many facts know what was left of a rate limit, the least share and the sum, by day and keys."""
+    import numpy
+
+    result: dict[tuple[int, ...], tuple[int, float, float]] = {}
+    for columns in _days(connection, days, filter_):
+        shares = columns.narrow(_LAST)
+        is_known = ~numpy.isnan(shares)
+        n = int(is_known.sum())
+        if not n:
+            continue
+        known = shares[is_known]
+        groups, places = _groups([columns[name][is_known] for name in keys], n)
+        counts = _added(None, places, len(groups))
+        totals = numpy.bincount(places, weights=known, minlength=len(groups)).tolist()
+        least = numpy.full(len(groups), numpy.inf)
+        numpy.minimum.at(least, places, known)
+        for group, *cell in zip(groups, counts, least.tolist(), totals, strict=True):
+            result[columns.day, *group] = (cell[0], cell[1], cell[2])
     return result
 
 

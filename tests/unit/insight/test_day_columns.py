@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, get_args
 import numpy
 import pytest
 
-from src.insight.facts import day_columns, job
+from src.insight.facts import day_columns, headroom, job
 from src.insight.facts.filters import Dimension, Filter
 from src.insight.facts.reader import FactsReader
 from src.insight.facts.schema import facts_path
@@ -152,6 +152,51 @@ def test_attempts_that_failed_are_counted_in_columns_as_in_single_facts(store: P
 def retries_of(path: Path, filters: list[Filter], by: tuple[Dimension, ...]) -> list[Any]:
     with FactsReader(path) as facts:
         return [facts.retries(filter_, by) for filter_ in filters]
+
+
+@pytest.mark.parametrize("seed", range(rounds(4, 300)))
+def test_rate_limits_by_columns_are_those_by_single_facts(
+    store: Path, monkeypatch: pytest.MonkeyPatch, seed: int
+) -> None:
+    rng = random.Random(seed)
+    monkeypatch.setattr(headroom, "_HOURLY_NS", (0, DAY_NS, 3 * DAY_NS)[seed % 3])
+    fill(store, rng, 0, 150)
+    job.refresh(store)
+    with closing(sqlite3.connect(facts_path(store))) as connection, connection:
+        # Shares whose sums are exact.
+        connection.execute("UPDATE facts SET headroom = (start_ns / 1000 % 11) / 16.0 WHERE headroom IS NOT NULL")
+        connection.execute("DELETE FROM day_columns WHERE name = 'headroom'")  # as an earlier program kept days
+    job.refresh(store)
+    filters = [
+        Filter(),
+        *(random_filter(rng) for _ in range(8)),
+        Filter(since_ns=BEGAN_NS),
+        Filter(since_ns=BEGAN_NS + 3 * DAY_NS),
+    ]
+    by_columns = headrooms(store, filters)
+    assert by_columns[0].points
+    with FactsReader(store) as facts:
+        for filter_, figures in zip(filters, by_columns, strict=True):
+            assert_newest(facts, replace(filter_, since_ns=figures.since_ns), figures)
+    without_columns(store)
+    assert by_columns == headrooms(store, filters)
+
+
+def assert_newest(facts: FactsReader, filter_: Filter, figures: headroom.HeadroomFigures) -> None:
+    """Compare the step, and the newest call of each provider and model, with what all facts say."""
+    reporting = [fact for fact in facts.rows(filter_, limit=1_000) if fact.headroom is not None]  # the newest first
+    newest = {(fact.provider, fact.model): fact.start_ns for fact in reversed(reporting)}
+    assert sorted(newest.items(), key=str) == sorted(
+        (((item.provider, item.model), item.start_ns) for item in figures.newest), key=str
+    )
+    last_ns = facts.rows(Filter(type=None), limit=1)[0].start_ns if filter_.until_ns is None else filter_.until_ns
+    is_short = not reporting or last_ns - reporting[-1].start_ns <= headroom._HOURLY_NS
+    assert figures.step == ("hour" if is_short else "day")
+
+
+def headrooms(path: Path, filters: list[Filter]) -> list[headroom.HeadroomFigures]:
+    with FactsReader(path) as facts:
+        return [replace(item, points=tuple(sorted(item.points, key=str))) for item in map(facts.headroom, filters)]
 
 
 def test_a_day_whose_facts_change_loses_its_columns_until_the_next_refresh(store: Path) -> None:
