@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 _WINDOW: Final = 4_000  # observations whose texts are read between two looks at the clock
 _ROWS: Final = 50_000  # observations of which columns are read between two of them
 _CHUNK: Final = 400  # traces that are looked up at once
+_FEW: Final = 400  # traces that the index of their ids finds sooner than all observations are gone through
 _EQUAL: Final = {
     "agent": "agent", "model": "model", "provider": "provider", "session": "session_id", "category": "error_category",
     "name": "name",
@@ -39,7 +40,7 @@ class Conditions:
     Attributes:
         where: It as SQL; empty where all are meant. It may call the function that `define` makes.
         values: The values in that.
-        traces: The traces that may be meant; None where all may.
+        traces: The traces that may be meant; None where all may, or `where` names them.
         searched_n: How many observations were looked at before the time was over, the newest; None where all were.
         all_n: How many there are.
     """
@@ -76,9 +77,13 @@ def conditions(
     if reach is not None:
         terms.append("seq > ?")
         values.append(reach)
-        counts = "SELECT count(*), coalesce(sum(seq > ?), 0) FROM observations"
+        counts = "SELECT (SELECT count(*) FROM observations), (SELECT count(*) FROM observations WHERE seq > ?)"
         all_n, searched_n = connection.execute(counts, (reach,)).fetchone()
-    if traces is not None:
+    if traces is not None and len(traces) <= _FEW:
+        terms.append(f"trace_id IN ({', '.join('?' * len(traces))})")
+        values.extend(traces)
+        traces = None
+    elif traces is not None:
         terms.append("may_be_meant(trace_id)")
     return Conditions(" AND ".join(terms), values, traces, searched_n, all_n)
 

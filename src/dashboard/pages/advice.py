@@ -71,11 +71,12 @@ def _marks(connection: sqlite3.Connection) -> tuple[int, ...]:
 def _page(context: Context, reader: FactsReader) -> Page:
     if not reader.totals(Filter()).n:
         return Page(empty=calls.NO_CALLS)
+    filter_ = calls.chosen(context)
     advice = make_advice(
         reader,
         context.store.reader,
-        LedgerReader(context.store.reader).entries(),
-        calls.chosen(context),
+        LedgerReader(context.store.reader).entries(since_ns=filter_.since_ns, until_ns=filter_.until_ns),
+        filter_,
         now_ns=context.now_ns,
         most_texts=_TEXTS,
         each=context.limits.each,

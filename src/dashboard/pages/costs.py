@@ -37,7 +37,8 @@ def _build(context: Context) -> Page:
 def _page(context: Context, reader: FactsReader) -> Page:
     by = by_of(context, _BY)
     dimensions, filter_ = calls.BY[by], calls.chosen(context)
-    totals = reader.totals(filter_)
+    points = reader.series(filter_, "day", dimensions)  # type: ignore[arg-type] # dimensions
+    totals = reader.totals(filter_)  # out of the days', as the rows are: so what is finest is asked for first
     if not totals.n and not context.filters.set_values():
         return Page(empty=calls.NO_CALLS, notes=calls.notes(reader, filter_, context))
     rows = reader.grouped(filter_, dimensions)  # type: ignore[arg-type] # dimensions
@@ -50,7 +51,6 @@ def _page(context: Context, reader: FactsReader) -> Page:
         if totals.unpriced
         else (),
     )
-    points = reader.series(filter_, "day", dimensions)  # type: ignore[arg-type] # dimensions
     days = calls.by_day(
         points, title=f"Cost by day and {by}", slug="days", kind="money", figure=calls.money,
         unit="cost_usd",

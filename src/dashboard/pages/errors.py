@@ -35,6 +35,7 @@ def _build(context: Context) -> Page:
 
 def _page(context: Context, reader: FactsReader) -> Page:
     by, filter_ = by_of(context, _BY), calls.chosen(context)
+    reader.grouped(filter_, (*calls.BY[by], "category", "status"))  # type: ignore[arg-type] # what follows is out of this
     totals = reader.totals(filter_)
     if not totals.n and not context.filters.set_values():
         return Page(empty=calls.NO_CALLS, notes=calls.notes(reader, filter_, context))

@@ -52,7 +52,8 @@ def _decided(context: Context) -> tuple[Figure, ...]:
 def _calls(context: Context, reader: FactsReader) -> Page:
     filter_ = calls.chosen(context)
     lines = calls.notes(reader, filter_, context)
-    totals = reader.totals(filter_)
+    points = reader.series(filter_, "day", ("agent",))
+    totals = reader.totals(filter_)  # out of the days', as the rows are: so what is finest is asked for first
     if not totals.n and not context.filters.set_values():
         return Page(empty=calls.NO_CALLS, notes=lines)
     rows = reader.grouped(filter_, ("agent",))
@@ -68,7 +69,6 @@ def _calls(context: Context, reader: FactsReader) -> Page:
         *calls.total_figures(totals)[:3],
         Figure("p95_ms", "p95 response time", p95, "ms", totals.n, "calls"),
     )
-    points = reader.series(filter_, "day", ("agent",))
     cost = calls.by_day(points, title="Cost by day and agent", slug="cost", kind="money",
                         figure=calls.money, unit="cost_usd")  # fmt: skip
     counts = calls.by_day(points, title="Calls by day and agent", slug="calls", kind="count",

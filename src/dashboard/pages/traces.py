@@ -30,7 +30,7 @@ FILTERS: Final = (
     "since", "until", "agent", "model", "provider", "symbol", "session", "user", "environment", "prompt", "status",
     "category", "name", "text", "min_ms", "min_usd",
 )  # fmt: skip
-_SEARCH_S: Final = 2.5  # for which texts and traces are searched for a page
+_SEARCH_S: Final = 1.8  # for which texts and traces are searched for a page
 _NEWEST_LIVE: Final = 50  # observations that the live view begins with
 NO_TRACES: Final = (
     "There are no traces yet: any call through ModelFactory makes one, such as `moondev trade EURUSD --swarm`."

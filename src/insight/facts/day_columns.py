@@ -1,16 +1,17 @@
 """Keep the facts of whole days as columns too, and sum them up: what no daily total answers takes a tenth of the time.
 
 A day's columns go when one of its facts changes, in the same transaction, and are written anew by the job. Numbers are
-held in the smallest type that has room for the day's; the least number of that type stands for none.
+held in the smallest type that has room for the day's; the least number of that type stands for none. Shares of rate
+limits, which are no whole numbers, are 64-bit floats, and NaN stands for none.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from src.insight.facts.filters import BILLED, choices, ids_of
+from src.insight.facts.filters import BILLED, choices, ids_of, is_among
 from src.insight.facts.ranges import within
 from src.insight.facts.schema import BASE, CUT, DAY_NS, MEASURES, NAMED, NANO
 
@@ -28,8 +29,12 @@ _NUMBERS: Final = (
     "written_tokens", "reasoning_tokens", "cost_nano", "first_token_us", "attempts",
 )  # fmt: skip
 _HOUR: Final = "start_ns % 86400000000000 / 3600000000000"
-_COLUMNS: Final = {"hour": _HOUR, **{name: name for name in (*NAMED, *_NUMBERS)}}
-_TYPES: Final = ("int8", "int16", "int32", "int64")
+_LAST: Final = "headroom"
+_COLUMNS: Final = {"hour": _HOUR, **{name: name for name in (*NAMED, *_NUMBERS, _LAST)}}
+_TYPES: Final = ("int8", "int16", "int32", "int64", "float64")
+_FLOAT: Final = 4
+# Days that have all columns: an earlier program wrote fewer.
+_WITH_COLUMNS: Final = f"FROM day_columns WHERE name = '{_LAST}'"
 _HOUR_NS: Final = 3_600 * NANO
 _MOST_GAPS: Final = 100  # between days with columns, each of which is one part of a statement
 _EXACT: Final = 2**53  # up to which sums of floats are exact
@@ -47,7 +52,7 @@ def days_without(connection: sqlite3.Connection) -> list[int]:
     """Return the days that have facts and no columns, the newest of all left out, on which facts still come."""
     rows = connection.execute(
         "SELECT DISTINCT day FROM daily WHERE day >= 0 AND day < (SELECT max(day) FROM daily) "
-        "AND day NOT IN (SELECT day FROM day_columns) ORDER BY day"
+        f"AND day NOT IN (SELECT day {_WITH_COLUMNS}) ORDER BY day"
     )
     return [row[0] for row in rows]
 
@@ -56,8 +61,12 @@ def keep_day(connection: sqlite3.Connection, day: int) -> None:
     """Write the columns of a day, inside a transaction."""
     times = within(day * DAY_NS, (day + 1) * DAY_NS)
     rows = connection.execute(f"SELECT {', '.join(_COLUMNS.values())} FROM facts WHERE 1 {times}").fetchall()
-    bodies = zip(_COLUMNS, map(_packed, zip(*rows, strict=True)), strict=True) if rows else [("hour", b"")]
-    connection.executemany("INSERT INTO day_columns VALUES (?, ?, ?)", ((day, name, body) for name, body in bodies))
+    bodies = [("hour", b""), (_LAST, b"")]
+    if rows:
+        *numbers, shares = zip(*rows, strict=True)
+        bodies = [*zip(_COLUMNS, map(_packed, numbers), strict=False), (_LAST, _packed_floats(shares))]
+    items = ((day, name, body) for name, body in bodies)
+    connection.executemany("INSERT OR REPLACE INTO day_columns VALUES (?, ?, ?)", items)
 
 
 def _packed(values: Sequence[int | None]) -> bytes:
@@ -76,14 +85,27 @@ def _packed(values: Sequence[int | None]) -> bytes:
     return bytes([place]) + column.astype(kind).tobytes()
 
 
+def _packed_floats(values: Sequence[float | None]) -> bytes:
+    import numpy
+
+    return bytes([_FLOAT]) + numpy.array(values, "float64").tobytes()
+
+
 def _unpacked(body: bytes) -> Any:
     import numpy
 
-    column = numpy.frombuffer(body, _TYPES[body[0]], offset=1)
-    is_none = column == numpy.iinfo(column.dtype).min
-    column = column.astype("int64")
-    column[is_none] = NONE
-    return column
+    return _widened(numpy.frombuffer(body, _TYPES[body[0]], offset=1))
+
+
+def _widened(column: Any) -> Any:
+    """Return a column as 64-bit numbers, with NONE where nothing is known."""
+    import numpy
+
+    none = numpy.iinfo(column.dtype).min
+    wide = column.astype("int64")
+    if none != NONE and len(column) and column.min() == none:
+        wide[column == none] = NONE
+    return wide
 
 
 # Reading.
@@ -116,7 +138,7 @@ def cover(connection: sqlite3.Connection, filter_: Filter) -> Cover:
         return Cover((), ((since, until),))
     parts = "" if since is None else f" AND day >= {-(-since // DAY_NS)}"
     parts += "" if until is None else f" AND day < {until // DAY_NS}"
-    rows = connection.execute(f"SELECT DISTINCT day FROM day_columns WHERE 1 {parts} ORDER BY day")
+    rows = connection.execute(f"SELECT DISTINCT day {_WITH_COLUMNS} {parts} ORDER BY day")
     days = [row[0] for row in rows]
     rest: list[tuple[int | None, int | None]] = []
     begin = since
@@ -143,17 +165,29 @@ class _Day:
         if not size.fetchone()[0]:
             return
         for name, test in tests:
-            own = test(self._whole(name))
+            own = test(_widened(self._whole(name)))
             self._mask = own if self._mask is None else self._mask & own
-        self.n = len(self._whole("hour")) if self._mask is None else int(self._mask.sum())
+            if not self._mask.any():
+                return
+        self.n = rows = len(self._whole("hour"))
+        if self._mask is not None:
+            self.n = int(self._mask.sum())
+            self._mask = None if self.n == rows else self._mask
 
     def _whole(self, name: str) -> Any:
+        import numpy
+
         query = "SELECT body FROM day_columns WHERE day = ? AND name = ?"
-        return _unpacked(self._connection.execute(query, (self.day, name)).fetchone()[0])
+        body = self._connection.execute(query, (self.day, name)).fetchone()[0]
+        return numpy.frombuffer(body, _TYPES[body[0]], offset=1)
+
+    def narrow(self, name: str) -> Any:
+        """Return a column as it is held: the least number of its type stands for none."""
+        return self._whole(name) if self._mask is None else self._whole(name)[self._mask]
 
     def __getitem__(self, name: str) -> Any:
         """Return a column, with NONE where nothing is known."""
-        return self._whole(name) if self._mask is None else self._whole(name)[self._mask]
+        return _widened(self.narrow(name))
 
 
 def _days(connection: sqlite3.Connection, days: Sequence[int], filter_: Filter) -> Iterator[_Day]:
@@ -168,12 +202,13 @@ def sums(
     connection: sqlite3.Connection, days: Sequence[int], filter_: Filter, keys: Sequence[str], step: str | None
 ) -> dict[tuple[int, ...], list[int]]:
     """Return errors and the sums of `MEASURES` over the facts of days, by moment and keys."""
-    billed, cut = ids_of(connection, BILLED), ids_of(connection, CUT)
+    kinds = _Kinds(billed=ids_of(connection, BILLED), cut=ids_of(connection, CUT))
     totals: defaultdict[tuple[int, ...], list[int]] = defaultdict(lambda: [0] * (1 + len(MEASURES)))
     for columns in _days(connection, days, filter_):
         names = ["hour", *keys] if step == "hour" else list(keys)
         groups, places = _groups([columns[name] for name in names], columns.n)
-        added = [_added(values, places, len(groups)) for values in _measures(columns, billed, cut)]
+        counts = _added(None, places, len(groups))
+        added = [_sums_of(columns, name, places, counts, kinds) for name in ("error", *MEASURES)]
         base = 0 if step is None else columns.day * DAY_NS
         for place, group in enumerate(groups):
             key = (base + group[0] * _HOUR_NS, *group[1:]) if step == "hour" else (base, *group)
@@ -183,36 +218,46 @@ def sums(
     return totals
 
 
-def _measures(columns: _Day, billed: Sequence[int], cut: Sequence[int]) -> Iterator[Any]:
-    """Yield what is summed up of each fact: whether it is an error, then `MEASURES`; None stands for ones."""
+class _Kinds(NamedTuple):
+    """The numbers of names that measures need: types that are billed, and finish reasons of replies that were cut."""
+
+    billed: Sequence[int]
+    cut: Sequence[int]
+
+
+def _sums_of(columns: _Day, name: str, places: Any, counts: list[int], kinds: _Kinds) -> list[int]:
+    """Return the sums of one measure, or of errors, by group."""
     import numpy
 
-    yield columns["error"]
-    for name in MEASURES:
-        if name == "n":
-            yield None
-        elif name == "unmeasured":
-            nothing = (columns["input_tokens"] == NONE) & (columns["output_tokens"] == NONE)
-            yield nothing & numpy.isin(columns["type"], billed)
-        elif name == "first_tokens":
-            yield columns["first_token_us"] != NONE
-        elif name == "retried":
-            yield columns["attempts"] > 1
-        elif name == "cut":
-            yield numpy.isin(columns["finish_reason"], cut)
-        else:
-            values = columns[name]
-            yield numpy.where(values == NONE, 0, values)
+    if name == "n":
+        return counts
+    if name == "unmeasured":
+        fits = (columns["input_tokens"] == NONE) & (columns["output_tokens"] == NONE)
+        fits = fits & is_among(columns.narrow("type"), kinds.billed) if fits.any() else fits
+    elif name == "first_tokens":
+        fits = columns["first_token_us"] != NONE
+    elif name == "retried":
+        fits = columns["attempts"] > 1
+    elif name == "cut":
+        fits = is_among(columns.narrow("finish_reason"), kinds.cut)
+    else:
+        values = columns.narrow(name)
+        low, high, none = int(values.min()), int(values.max()), numpy.iinfo(values.dtype).min
+        if low == high:  # such as nothing at all
+            return [0 if low == none else low * count for count in counts]
+        return _added(numpy.where(values == none, 0, values) if low == none else values, places, len(counts))
+    return _added(fits, places, len(counts)) if fits.any() else [0] * len(counts)
 
 
 def _added(values: Any, places: Any, count: int) -> list[int]:
-    """Return the sum of the values at each place, exactly."""
+    """Return the sum of the values at each place, exactly; None stands for ones."""
     import numpy
 
     if values is None:
         result: list[int] = numpy.bincount(places, minlength=count).tolist()
         return result
-    if int(numpy.abs(values).max(initial=0)) * len(values) < _EXACT:
+    largest = max(int(values.max(initial=0)), -int(values.min(initial=0)))
+    if largest * len(values) < _EXACT:
         return [int(total) for total in numpy.bincount(places, weights=values, minlength=count).tolist()]
     totals = numpy.zeros(count, dtype="int64")
     numpy.add.at(totals, places, values)
@@ -274,6 +319,44 @@ def histograms(
         for (*key, bucket), n in zip(groups, _added(None, places, len(groups)), strict=True):
             result[tuple(key)][bucket] += n
     return {key: dict(buckets) for key, buckets in result.items()}
+
+
+def counts(
+    connection: sqlite3.Connection, days: Sequence[int], filter_: Filter, keys: Sequence[str], known: str
+) -> Counter[tuple[int, ...]]:
+    """Return how many facts of days have a name in the column `known`, by keys."""
+    result: Counter[tuple[int, ...]] = Counter()
+    for columns in _days(connection, days, filter_):
+        has_name = columns.narrow(known) != 0
+        n = int(has_name.sum())
+        if n:
+            groups, places = _groups([columns[name][has_name] for name in keys], n)
+            result.update(dict(zip(groups, _added(None, places, len(groups)), strict=True)))
+    return result
+
+
+def least_and_sums(
+    connection: sqlite3.Connection, days: Sequence[int], filter_: Filter, keys: Sequence[str]
+) -> dict[tuple[int, ...], tuple[int, float, float]]:
+    """Return how many facts know what was left of a rate limit, the least share and the sum, by day and keys."""
+    import numpy
+
+    result: dict[tuple[int, ...], tuple[int, float, float]] = {}
+    for columns in _days(connection, days, filter_):
+        shares = columns.narrow(_LAST)
+        is_known = ~numpy.isnan(shares)
+        n = int(is_known.sum())
+        if not n:
+            continue
+        known = shares[is_known]
+        groups, places = _groups([columns[name][is_known] for name in keys], n)
+        counts = _added(None, places, len(groups))
+        totals = numpy.bincount(places, weights=known, minlength=len(groups)).tolist()
+        least = numpy.full(len(groups), numpy.inf)
+        numpy.minimum.at(least, places, known)
+        for group, *cell in zip(groups, counts, least.tolist(), totals, strict=True):
+            result[columns.day, *group] = (cell[0], cell[1], cell[2])
+    return result
 
 
 def times_of(

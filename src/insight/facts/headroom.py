@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from src.insight.facts import day_columns
 from src.insight.facts.filters import conditions
 from src.insight.facts.ranges import within
 from src.insight.facts.rows import text_id
@@ -75,12 +76,21 @@ class HeadroomFigures:
 
 def figures(connection: sqlite3.Connection, names: NamesById, filter_: Filter) -> HeadroomFigures:
     """Return what providers told; of the newest days, where the filter names no beginning."""
+    with day_columns.one_moment(connection):
+        return _figures(connection, names, filter_)
+
+
+def _figures(connection: sqlite3.Connection, names: NamesById, filter_: Filter) -> HeadroomFigures:
     last = connection.execute("SELECT start_ns FROM facts ORDER BY key DESC LIMIT 1").fetchone()
     end_ns = filter_.until_ns if filter_.until_ns is not None else last[0] if last is not None else 0
     if filter_.since_ns is None and end_ns:
         filter_ = replace(filter_, since_ns=max((end_ns - 1) // DAY_NS - RECENT_DAYS + 1, 0) * DAY_NS)
-    step = "hour" if end_ns - _first_ns(connection, filter_, end_ns) <= _HOURLY_NS else "day"
-    groups = _groups(connection, filter_, _HOUR_NS if step == "hour" else DAY_NS)
+    by_day = _by_day(connection, filter_)
+    is_long = any(group.start_ns + DAY_NS <= end_ns - _HOURLY_NS for group in by_day)
+    if is_long or end_ns - _first_ns(connection, filter_, end_ns) > _HOURLY_NS:
+        step, groups = "day", by_day
+    else:
+        step, groups = "hour", _groups(connection, filter_, _HOUR_NS)
     return HeadroomFigures(
         points=tuple(
             Headroom(group.start_ns, names.text(group.provider), names.text(group.model), group.n, group.least,
@@ -102,7 +112,6 @@ class _Group(NamedTuple):
     n: int
     least: float
     mean: float
-    last_ns: int
 
 
 def _first_ns(connection: sqlite3.Connection, filter_: Filter, end_ns: int) -> int:
@@ -111,11 +120,24 @@ def _first_ns(connection: sqlite3.Connection, filter_: Filter, end_ns: int) -> i
     return int(row[0]) if row is not None else end_ns
 
 
+def _by_day(connection: sqlite3.Connection, filter_: Filter) -> list[_Group]:
+    """Return the groups of each day, whole days out of their columns."""
+    days, rest = day_columns.cover(connection, filter_)
+    cells = day_columns.least_and_sums(connection, days, filter_, ("provider", "model"))
+    parts = [
+        _Group(day * DAY_NS, provider, model, n, least, total / n)
+        for (day, provider, model), (n, least, total) in cells.items()
+    ]
+    for since, until in rest:
+        parts += _groups(connection, replace(filter_, since_ns=since, until_ns=until), DAY_NS)
+    return sorted(parts)
+
+
 def _groups(connection: sqlite3.Connection, filter_: Filter, step_ns: int) -> list[_Group]:
     where, values = _where(connection, filter_)
     rows = connection.execute(
-        f"SELECT start_ns - start_ns % {step_ns} AS moment, provider, model, count(*), min(headroom), avg(headroom), "
-        f"max(start_ns) FROM facts WHERE {where} GROUP BY moment, provider, model ORDER BY moment",
+        f"SELECT start_ns - start_ns % {step_ns} AS moment, provider, model, count(*), min(headroom), avg(headroom) "
+        f"FROM facts WHERE {where} GROUP BY moment, provider, model ORDER BY moment",
         values,
     )
     return [_Group(*row) for row in rows]
@@ -125,21 +147,27 @@ def _newest(
     connection: sqlite3.Connection, names: NamesById, filter_: Filter, groups: Sequence[_Group]
 ) -> list[NewestLimits]:
     counts: Counter[tuple[int, int]] = Counter()
-    last_ns: dict[tuple[int, int], int] = {}
+    last_day: dict[tuple[int, int], int] = {}
     for group in groups:  # in the order of time
         counts[group.provider, group.model] += group.n
-        last_ns[group.provider, group.model] = group.last_ns
+        last_day[group.provider, group.model] = group.start_ns // DAY_NS * DAY_NS
     items = []
-    for (provider, model), start_ns in last_ns.items():
-        where, values = _where(connection, replace(filter_, since_ns=start_ns, until_ns=start_ns + 1))
-        statement = f"SELECT trace, span FROM facts WHERE {where} AND provider = {provider} AND model = {model} LIMIT 1"
-        for trace, span in connection.execute(statement, values):  # none where it was deleted meanwhile
-            items.append(
-                NewestLimits(
-                    names.text(provider), names.text(model), counts[provider, model], text_id(trace) or "",
-                    text_id(span) or "", start_ns,
-                )
-            )  # fmt: skip
+    for day_ns in sorted(set(last_day.values())):
+        since = max(day_ns, filter_.since_ns or 0)
+        until = min(day_ns + DAY_NS, filter_.until_ns or day_ns + DAY_NS)
+        where, values = _where(connection, replace(filter_, since_ns=since, until_ns=until))
+        rows = connection.execute(
+            f"SELECT provider, model, trace, span, max(start_ns) FROM facts WHERE {where} GROUP BY provider, model",
+            values,
+        )
+        for provider, model, trace, span, start_ns in rows:
+            if last_day.get((provider, model)) == day_ns:
+                items.append(
+                    NewestLimits(
+                        names.text(provider), names.text(model), counts[provider, model], text_id(trace) or "",
+                        text_id(span) or "", start_ns,
+                    )
+                )  # fmt: skip
     return sorted(items, key=lambda item: (item.provider or "", item.model or ""))
 
 

@@ -22,6 +22,7 @@ from src.insight.facts.ranges import split, within
 from src.insight.facts.records import Freshness, Percentiles, Point, Row, Totals
 from src.insight.facts.rows import Rows
 from src.insight.facts.schema import CUT, DAILY_KEYS, DAY_NS, MEASURES, NANO
+from src.insight.facts.sums_of_filters import Question, SumsOfFilters
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from src.insight.facts.filters import Dimension
     from src.insight.facts.headroom import HeadroomFigures
     from src.insight.facts.records import CallFact, Fact, ScoreFact, ScoreTotals, TraceFacts
+    from src.insight.facts.sums_of_filters import Cells
 
 Step = Literal["day", "hour"]
 _STEP_NS: Final = {"day": DAY_NS, "hour": 3_600 * NANO}
@@ -54,6 +56,7 @@ class FactsReader:
         self._names = NamesById(self._connection)
         self._sums_of_facts = self._facts_as_sums()
         self._rows = Rows(self._connection, self._names)
+        self._sums = SumsOfFilters()
 
     def __enter__(self) -> Self:
         return self
@@ -228,9 +231,20 @@ class FactsReader:
             for (moment, *ids), cell in cells.items()
         ]
 
-    def _cells(self, filter_: Filter, columns: Sequence[str], step: Step | None) -> dict[tuple[int, ...], list[int]]:
+    def _cells(self, filter_: Filter, columns: Sequence[str], step: Step | None) -> Cells:
+        """Return errors and measures of each moment and group; out of finer ones, where they are here."""
+        version = self._connection.execute("PRAGMA data_version").fetchone()[0]
+        from_daily = step != "hour" and is_daily(filter_, columns)
+        question = Question(filter=filter_, columns=tuple(columns), step=step, is_daily=from_daily)
+        cells = self._sums.coarser(version, question)
+        if cells is None:
+            cells = self._read_cells(filter_, columns, step)
+            self._sums.keep(version, question, cells)
+        return cells
+
+    def _read_cells(self, filter_: Filter, columns: Sequence[str], step: Step | None) -> Cells:
         """Return errors and measures of each moment and group; of single facts by the columns of their days."""
-        cells: dict[tuple[int, ...], list[int]] = {}
+        cells: Cells = {}
         where, values = conditions(self._connection, filter_)
         if step == "hour" or not is_daily(filter_, columns):
             days, rest = day_columns.cover(self._connection, filter_)

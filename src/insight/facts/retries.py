@@ -6,7 +6,9 @@ from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from src.insight.facts import day_columns
 from src.insight.facts.filters import column_of, conditions, fits, ids_of
+from src.insight.facts.names import NamesById
 from src.insight.facts.ranges import split, within
 from src.insight.facts.schema import RETRY_KEYS
 
@@ -28,13 +30,14 @@ def retries(connection: sqlite3.Connection, filter_: Filter, by: Sequence[Dimens
     columns = [column_of(name) for name in by]
     whole = replace(filter_, type=None)
     counts: Counter[tuple[int, ...]] = Counter()
-    ranges: Sequence[tuple[int | None, int | None]] = ((filter_.since_ns, filter_.until_ns),)
-    if fits(whole.needs() | set(columns), RETRY_KEYS):
-        parts = split(connection, filter_)
-        ranges = parts.edges
-        counts.update(_daily(connection, whole, columns, parts.days))
-    for since_ns, until_ns in ranges:
-        counts.update(_single(connection, whole, columns, within(since_ns, until_ns)))
+    with day_columns.one_moment(connection):
+        ranges: Sequence[tuple[int | None, int | None]] = ((filter_.since_ns, filter_.until_ns),)
+        if fits(whole.needs() | set(columns), RETRY_KEYS):
+            parts = split(connection, filter_)
+            ranges = parts.edges
+            counts.update(_daily(connection, whole, columns, parts.days))
+        for since_ns, until_ns in ranges:
+            counts.update(_single(connection, replace(whole, since_ns=since_ns, until_ns=until_ns), columns))
     return {key: n for key, n in counts.items() if n}
 
 
@@ -50,23 +53,34 @@ def _daily(
     return counts
 
 
-def _single(
-    connection: sqlite3.Connection, filter_: Filter, columns: Sequence[str], times: str
-) -> dict[tuple[int, ...], int]:
+def _single(connection: sqlite3.Connection, filter_: Filter, columns: Sequence[str]) -> dict[tuple[int, ...], int]:
     """Count the attempts of single facts, whose categories stand in one text with commas."""
-    where, values = conditions(connection, replace(filter_, category=None))
     choice = (filter_.category,) if isinstance(filter_.category, str) else filter_.category
-    keys = "".join(f"{name}, " for name in columns if name != "category")
-    rows = connection.execute(
-        f"SELECT {keys} text, count(*) FROM facts JOIN names ON names.id = retried "
-        f"WHERE retried <> 0 {where} {times} GROUP BY {keys} text",
-        values,
-    )
+    texts = NamesById(connection)
     counts: Counter[tuple[int, ...]] = Counter()
-    for *key, text, n in rows:
-        for category in filter(None, text.split(",")):
+    keys = [name for name in columns if name != "category"]
+    for (*key, retried), n in _by_retried(connection, replace(filter_, category=None), keys).items():
+        for category in filter(None, (texts.text(retried) or "").split(",")):
             if choice is None or category in choice:
                 others = iter(key)
                 number = next(iter(ids_of(connection, (category,))), 0)
                 counts[tuple(number if name == "category" else next(others) for name in columns)] += n
+    return counts
+
+
+def _by_retried(connection: sqlite3.Connection, filter_: Filter, keys: Sequence[str]) -> Counter[tuple[int, ...]]:
+    """Count facts that needed more than one attempt, by keys and the number of the text of their categories."""
+    where, values = conditions(connection, filter_)
+    names = ", ".join([*keys, "retried"])
+    with day_columns.one_moment(connection):
+        days, rest = day_columns.cover(connection, filter_)
+        counts = day_columns.counts(connection, days, filter_, [*keys, "retried"], "retried")
+        for since, until in rest:
+            rows = connection.execute(
+                f"SELECT {names}, count(*) FROM facts WHERE retried <> 0 {where} {within(since, until)} "
+                f"GROUP BY {names}",
+                values,
+            )
+            for *key, n in rows:
+                counts[tuple(key)] += n
     return counts

@@ -6,12 +6,13 @@ import functools
 import random
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, get_args
 
 import numpy
 import pytest
 
-from src.insight.facts import day_columns, job
+from src.insight.facts import day_columns, headroom, job
 from src.insight.facts.filters import Dimension, Filter
 from src.insight.facts.reader import FactsReader
 from src.insight.facts.schema import facts_path
@@ -94,15 +95,108 @@ def test_columns_answer_as_single_facts_do(store: Path, monkeypatch: pytest.Monk
     fill(store, rng, 0, 150)
     job.refresh(store)
     if rng.random() < 0.5:
-        clock = functools.partial(float, (BEGAN_NS + DAYS * DAY_NS // 2) / 1e9 + 86_400)
-        Retention(store, 1, unsent_too=True, clock=clock, pause=lambda _: False).run_once(force=True)
-        job.refresh(store)
+        expire_half(store)
     assert kept_days(store)
     dimensions = get_args(Dimension)
     questions = [(random_filter(rng), tuple(rng.sample(dimensions, rng.choice((0, 1, 2, 3))))) for _ in range(12)]
     by_columns = answers(store, questions)
     without_columns(store)
     assert by_columns == answers(store, questions)
+
+
+def expire_half(path: Path) -> None:
+    clock = functools.partial(float, (BEGAN_NS + DAYS * DAY_NS // 2) / 1e9 + 86_400)
+    Retention(path, 1, unsent_too=True, clock=clock, pause=lambda _: False).run_once(force=True)
+    job.refresh(path)
+
+
+@pytest.mark.parametrize("seed", range(rounds(3, 300)))
+def test_a_reader_that_was_asked_before_answers_as_a_new_one(store: Path, seed: int) -> None:
+    rng = random.Random(seed)
+    fill(store, rng, 0, 150)
+    job.refresh(store)
+    if rng.random() < 0.7:
+        expire_half(store)
+    filters = [replace(random_filter(rng), session=None) for _ in range(3)]
+    filters += [replace(filter_, status=status) for filter_ in filters for status in (None, "ok", "error")]
+    finest: tuple[Dimension, ...] = ("status", "category", "model", "member")
+    coarser = [tuple(rng.sample(finest, rng.choice((0, 1, 2)))) for _ in range(3)]
+    questions = [(filter_, by) for filter_ in filters for by in (finest, finest[:3], *coarser)]
+    assert answers(store, questions) == [item for question in questions for item in answers(store, [question])]
+
+
+def test_a_reader_counts_what_comes_between_its_questions(store: Path) -> None:
+    rng = random.Random(2)
+    fill(store, rng, 0, 60)
+    job.refresh(store)
+    with FactsReader(store) as facts:
+        facts.grouped(Filter(type=None), ("model",))
+        fill(store, rng, 60, 5)
+        job.refresh(store)
+        assert facts.totals(Filter(type=None)).n == 65
+
+
+@pytest.mark.parametrize("seed", range(rounds(3, 300)))
+def test_attempts_that_failed_are_counted_in_columns_as_in_single_facts(store: Path, seed: int) -> None:
+    rng = random.Random(seed)
+    fill(store, rng, 0, 150)
+    job.refresh(store)
+    by: tuple[Dimension, ...] = ("symbol", "category")
+    filters = [Filter(), *(random_filter(rng) for _ in range(6)), Filter(category=("timeout", "rate_limit"))]
+    by_columns = retries_of(store, filters, by)
+    assert by_columns[0]
+    without_columns(store)
+    assert by_columns == retries_of(store, filters, by)
+
+
+def retries_of(path: Path, filters: list[Filter], by: tuple[Dimension, ...]) -> list[Any]:
+    with FactsReader(path) as facts:
+        return [facts.retries(filter_, by) for filter_ in filters]
+
+
+@pytest.mark.parametrize("seed", range(rounds(4, 300)))
+def test_rate_limits_by_columns_are_those_by_single_facts(
+    store: Path, monkeypatch: pytest.MonkeyPatch, seed: int
+) -> None:
+    rng = random.Random(seed)
+    monkeypatch.setattr(headroom, "_HOURLY_NS", (0, DAY_NS, 3 * DAY_NS)[seed % 3])
+    fill(store, rng, 0, 150)
+    job.refresh(store)
+    with closing(sqlite3.connect(facts_path(store))) as connection, connection:
+        # Shares whose sums are exact.
+        connection.execute("UPDATE facts SET headroom = (start_ns / 1000 % 11) / 16.0 WHERE headroom IS NOT NULL")
+        connection.execute("DELETE FROM day_columns WHERE name = 'headroom'")  # as an earlier program kept days
+    job.refresh(store)
+    filters = [
+        Filter(),
+        *(random_filter(rng) for _ in range(8)),
+        Filter(since_ns=BEGAN_NS),
+        Filter(since_ns=BEGAN_NS + 3 * DAY_NS),
+    ]
+    by_columns = headrooms(store, filters)
+    assert by_columns[0].points
+    with FactsReader(store) as facts:
+        for filter_, figures in zip(filters, by_columns, strict=True):
+            assert_newest(facts, replace(filter_, since_ns=figures.since_ns), figures)
+    without_columns(store)
+    assert by_columns == headrooms(store, filters)
+
+
+def assert_newest(facts: FactsReader, filter_: Filter, figures: headroom.HeadroomFigures) -> None:
+    """Compare the step, and the newest call of each provider and model, with what all facts say."""
+    reporting = [fact for fact in facts.rows(filter_, limit=1_000) if fact.headroom is not None]  # the newest first
+    newest = {(fact.provider, fact.model): fact.start_ns for fact in reversed(reporting)}
+    assert sorted(newest.items(), key=str) == sorted(
+        (((item.provider, item.model), item.start_ns) for item in figures.newest), key=str
+    )
+    last_ns = facts.rows(Filter(type=None), limit=1)[0].start_ns if filter_.until_ns is None else filter_.until_ns
+    is_short = not reporting or last_ns - reporting[-1].start_ns <= headroom._HOURLY_NS
+    assert figures.step == ("hour" if is_short else "day")
+
+
+def headrooms(path: Path, filters: list[Filter]) -> list[headroom.HeadroomFigures]:
+    with FactsReader(path) as facts:
+        return [replace(item, points=tuple(sorted(item.points, key=str))) for item in map(facts.headroom, filters)]
 
 
 def test_a_day_whose_facts_change_loses_its_columns_until_the_next_refresh(store: Path) -> None:
