@@ -55,11 +55,11 @@ def open_facts(store: Path) -> sqlite3.Connection:
     return connection
 
 
-def is_of(connection: sqlite3.Connection, identity: Identity) -> bool:
-    """Tell whether a file holds facts of a store, in the present format."""
+def is_of(connection: sqlite3.Connection, identity: Identity, number: int = FORMAT) -> bool:
+    """Tell whether a file holds facts of a store, in a format: the present one where no other is named."""
     owner = connection.execute("PRAGMA application_id").fetchone()[0]
     version = connection.execute("PRAGMA user_version").fetchone()[0]
-    if (owner, version) != (APPLICATION_ID, FORMAT):
+    if (owner, version) != (APPLICATION_ID, number):
         return False
     row = connection.execute("SELECT value FROM meta WHERE name = 'store'").fetchone()
     return row is not None and row[0] == identity.store

@@ -14,8 +14,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 APPLICATION_ID: Final = 0x4D4F4E46  # "MONF"
-# Of the tables and of what their figures mean: a file of another number is built anew.
+# Of the tables and of what their figures mean: a file of another number is built anew, but for those brought forward.
 FORMAT: Final = 2
+# What files of each earlier format lack: brought forward, they keep the sums of days whose rows retention has deleted.
+_DAY_COLUMNS: Final = """
+CREATE TABLE day_columns (day INTEGER NOT NULL, name TEXT NOT NULL, body BLOB NOT NULL, PRIMARY KEY (day, name))
+"""
+FORWARD: Final = {1: _DAY_COLUMNS}
 
 NANO: Final = 1_000_000_000  # billionths in a dollar
 DAY_NS: Final = 86_400 * NANO
@@ -119,7 +124,7 @@ CREATE TABLE score_daily (
     total REAL NOT NULL,
     PRIMARY KEY (day, name, type, environment, text)
 ) WITHOUT ROWID;
-CREATE TABLE day_columns (day INTEGER NOT NULL, name TEXT NOT NULL, body BLOB NOT NULL, PRIMARY KEY (day, name));
+{_DAY_COLUMNS};
 CREATE TABLE expired (day INTEGER PRIMARY KEY, n INTEGER NOT NULL);
 CREATE TABLE expired_scores (day INTEGER PRIMARY KEY, n INTEGER NOT NULL);
 CREATE TABLE gaps (

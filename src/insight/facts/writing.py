@@ -8,7 +8,7 @@ import sqlite3
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from src.insight.facts.opening import Identity, is_of
-from src.insight.facts.schema import APPLICATION_ID, FORMAT, SCRIPT, facts_path
+from src.insight.facts.schema import APPLICATION_ID, FORMAT, FORWARD, SCRIPT, facts_path
 from src.observability.store.connections import roll_back
 from src.observability.store.file import is_corrupt
 from src.observability.store.schema import SpoolError
@@ -82,6 +82,10 @@ def _connect(path: Path, identity: Identity) -> sqlite3.Connection:
         connection.execute("PRAGMA journal_size_limit = 67108864")
         connection.execute("PRAGMA secure_delete = ON")  # what retention has deleted cannot be read here either
         with writing(connection):
+            for number, statement in FORWARD.items():
+                if is_of(connection, identity, number):
+                    connection.execute(statement)
+                    connection.execute(f"PRAGMA user_version = {number + 1}")
             if not is_of(connection, identity):
                 begin_anew(connection, identity)
     except BaseException:

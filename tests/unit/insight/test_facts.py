@@ -17,6 +17,7 @@ from src.insight.facts import job, quantiles
 from src.insight.facts.filters import Filter, conditions
 from src.insight.facts.opening import open_facts
 from src.insight.facts.reader import FactsReader
+from src.insight.facts.schema import facts_path
 from src.insight.report.content import make_report
 from src.insight.report.plain import report_data
 from src.observability.store.retention import Retention
@@ -145,6 +146,26 @@ def _check_totals(reader: FactsReader, recount: Recount, rng: random.Random) -> 
         assert until >= last
         matching = [item for item in seen if since <= item.start_ns < until and _matches(item, chosen)]
         assert _by_key(reader.grouped(chosen, ("agent",))) == sums(matching, ("agent",))
+
+
+def test_a_file_of_the_format_before_keeps_the_sums_of_what_retention_deleted(tmp_path: Path) -> None:
+    path, rng = tmp_path / "t.db", random.Random(5)
+    spool = Spool(path)
+    for number in range(60):
+        spool.append(random_record(number, rng))
+    job.refresh(path)
+    with FactsReader(path) as reader:
+        before = reader.grouped(Filter(), ("model",))
+    clock = functools.partial(float, (BEGAN_NS + 2 * DAYS * DAY_NS) / 1e9)
+    Retention(path, 1, unsent_too=True, clock=clock, pause=lambda _: False).run_once(force=True)
+    with contextlib.closing(sqlite3.connect(facts_path(path), isolation_level=None)) as connection:
+        connection.execute("DROP TABLE day_columns")
+        connection.execute("PRAGMA user_version = 1")
+    job.refresh(path)
+    spool.close()
+    with FactsReader(path) as reader:
+        assert reader.freshness().observations < 60
+        assert _by_key(reader.grouped(Filter(), ("model",))) == _by_key(before)
 
 
 def test_a_session_is_read_by_its_index(tmp_path: Path) -> None:
