@@ -136,6 +136,13 @@ def variable_of(key: cst.BaseExpression, values: Evaluator) -> str | None:
     return next(iter(variables)) if len(variables) == 1 else None
 
 
+def has_default(key: cst.BaseExpression, values: Evaluator) -> bool:
+    """Tell whether a key is another text where its variable is not set, as `os.getenv("KEY", "no-key")` is."""
+    sources = [binding.value for binding in values.tree.bindings(key)] if isinstance(key, cst.Name) else [key]
+    calls = [node for node in sources if isinstance(node, cst.Call) and len(node.args) > 1]
+    return any(code(call.args[1].value) != "None" for call in calls)
+
+
 def read_variable(variable: str, spec: ModelSpec, values: Evaluator) -> cst.BaseExpression:
     """Return what reads a variable of the environment anywhere in the module, with the import that it needs."""
     if _imports_os(values):

@@ -99,7 +99,7 @@ def of_module(
     key = settings_here.get("api_key")
     if key is not None and not (spec.provider == sdk.PROVIDERS[sdk_name] and keys.is_own(key, sdk_name, values)):
         is_set = _where_set("api_key", sdk_name, values)
-        variable = keys.variable_of(key, values) if is_set else None
+        variable = keys.variable_of(key, values) if is_set and not keys.has_default(key, values) else None
         if variable is not None:  # wherever, and however often, it is set
             key = keys.read_variable(variable, spec, values)
             if is_legacy and is_set == "guarded":  # to the old SDK a key that is set to None is none
