@@ -20,6 +20,7 @@ from src.insight.facts.reader import FactsReader
 from src.insight.facts.rows import binary_id
 from src.insight.facts.schema import INDEXES, facts_path
 from src.insight.facts.writing import FactsError, meta, remedy_of, set_meta
+from src.observability.store.connections import transaction
 from src.observability.store.file import StoreFile, is_busy, is_corrupt
 from src.observability.store.reader import StoreReader
 from src.observability.store.retention import RUNNING_UNTIL
@@ -125,7 +126,7 @@ class _Pass:
         while self._read_scores():
             if self._is_over():
                 return
-        with writing.writing(self._file):
+        with transaction(self._file):
             for statement in INDEXES:
                 self._file.execute(statement)
             set_meta(self._file, rescan=0)
@@ -147,7 +148,7 @@ class _Pass:
         values = meta(self._file)
         if values["file"] == self._identity.file and self._store.ask(partial(_is_same, values=values), True):
             return
-        with writing.writing(self._file):
+        with transaction(self._file):
             for table, index in (("facts", "facts_seq"), ("scores", "scores_seq")):
                 self._file.execute(f"DROP INDEX IF EXISTS {index}")
                 self._file.execute(f"UPDATE {table} SET seq = -seq WHERE seq > 0")
@@ -161,7 +162,7 @@ class _Pass:
         items, has_more = self._next_observations(after)
         if not items:
             return False
-        with writing.writing(self._file):
+        with transaction(self._file):
             try:
                 values = self._values()
                 if values["upto"] != after or values["file"] != self._identity.file:
@@ -204,7 +205,7 @@ class _Pass:
         rows = self._store.ask(lambda store: scores.read(store, after, step), none)
         if not rows:
             return False
-        with writing.writing(self._file):
+        with transaction(self._file):
             try:
                 values = self._values()
                 if values["scores_upto"] != after or values["file"] != self._identity.file:
@@ -249,7 +250,7 @@ class _Pass:
             there: set[int] = self._store.ask(partial(expiry.present, kind=kind, numbers=numbers), set[int]())
             gone = [number for number in numbers if number not in there]
             if gone:
-                with writing.writing(self._file):
+                with transaction(self._file):
                     count = expiry.delete(self._file, kind, gone)
                     if kind is OBSERVATIONS:
                         set_meta(self._file, facts=meta(self._file)["facts"] - count)
@@ -257,7 +258,7 @@ class _Pass:
             after = numbers[-1]
             if self._is_over():
                 return deleted
-        with writing.writing(self._file):
+        with transaction(self._file):
             set_meta(self._file, **{key: state})
         return deleted
 
@@ -267,7 +268,7 @@ class _Pass:
 
     def _finish(self, deleted: int) -> None:
         now = time.time_ns()
-        with writing.writing(self._file):
+        with transaction(self._file):
             values = self._values()
             if deleted:
                 set_meta(self._file, has_unused_names=1)
@@ -283,7 +284,7 @@ class _Pass:
         if meta(self._file).get("facts", 0) < day_columns.LEAST_FACTS:
             return
         for day in day_columns.days_without(self._file):
-            with writing.writing(self._file):
+            with transaction(self._file):
                 if day in day_columns.days_without(self._file):  # no other process has written them meanwhile
                     day_columns.keep_day(self._file, day)
             if self._is_over():

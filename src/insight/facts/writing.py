@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from src.insight.facts.opening import Identity, is_of
 from src.insight.facts.schema import APPLICATION_ID, FORMAT, FORWARD, SCRIPT, facts_path
-from src.observability.store.connections import roll_back
+from src.observability.store.connections import transaction
 from src.observability.store.file import is_corrupt
 from src.observability.store.schema import SpoolError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 _WAIT_S: Final = 5.0
@@ -81,7 +80,7 @@ def _connect(path: Path, identity: Identity) -> sqlite3.Connection:
         connection.execute(f"PRAGMA wal_autocheckpoint = {_LOG_PAGES}")
         connection.execute("PRAGMA journal_size_limit = 67108864")
         connection.execute("PRAGMA secure_delete = ON")  # what retention has deleted cannot be read here either
-        with writing(connection):
+        with transaction(connection):
             for number, statement in FORWARD.items():
                 if is_of(connection, identity, number):
                     connection.execute(statement)
@@ -114,18 +113,6 @@ def begin_anew(connection: sqlite3.Connection, identity: Identity) -> None:
 def new_build() -> str:
     """Return what tells processes that the numbers of names which they remember may be wrong."""
     return os.urandom(8).hex()
-
-
-@contextlib.contextmanager
-def writing(connection: sqlite3.Connection) -> Iterator[None]:
-    """Run the block in one write transaction: commit at its end, roll back where it raises."""
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        yield
-        connection.execute("COMMIT")
-    except BaseException:
-        roll_back(connection)
-        raise
 
 
 def meta(connection: sqlite3.Connection) -> Meta:

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy
 
 from src.insight.facts.opening import open_facts, store_identity
-from src.insight.facts.writing import FactsError, open_for_writing, writing
+from src.insight.facts.writing import FactsError, open_for_writing
 from src.insight.ledger.columns import Decisions, LedgerColumns, Outcomes, Table, Votes
+from src.observability.store.connections import transaction
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -85,7 +86,7 @@ def keep(store: Path, columns: LedgerColumns) -> bool:
     try:
         connection = open_for_writing(store, identity)
         try:
-            with writing(connection):
+            with transaction(connection):
                 connection.execute(_CREATE)
                 connection.execute(f"DELETE FROM {_TABLE}")
                 connection.execute(f"INSERT INTO {_TABLE} VALUES ('head', ?)", (json.dumps(head).encode(),))

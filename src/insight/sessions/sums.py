@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from src.insight.facts.expiry import OBSERVATIONS, extent
 from src.insight.facts.opening import open_facts, store_identity
-from src.insight.facts.writing import FactsError, meta, open_for_writing, set_meta, writing
+from src.insight.facts.writing import FactsError, meta, open_for_writing, set_meta
+from src.observability.store.connections import transaction
 from src.observability.store.records import BILLED_TYPES
 from src.observability.store.schema import readable
 
@@ -212,7 +213,7 @@ def bring_up(store: Path, ask: Ask) -> bool:
 
 
 def _bring_up(connection: sqlite3.Connection, ask: Ask, reach: Extent, state: str) -> bool:
-    with writing(connection):
+    with transaction(connection):
         values = meta(connection)
         before, upto = str(values.get("sessions_state", "")), values.get("sessions_upto", 0)
         if before.split("/")[:2] != state.split("/")[:2] or upto > reach.last:
@@ -231,7 +232,7 @@ def _bring_up(connection: sqlite3.Connection, ask: Ask, reach: Extent, state: st
         end = min((block + 1) * _BLOCK - 1, reach.last)
         rows = ask(partial(sums_of, where="seq > ? AND seq <= ?", values=(upto, end)), [])
         traces = ask(partial(_new_traces, after=upto, upto=end), 0)
-        with writing(connection):
+        with transaction(connection):
             values = meta(connection)
             if values.get("sessions_upto") != upto:
                 return False  # another process has summed them up meanwhile

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from src.insight.facts import expiry
 from src.insight.facts.expiry import OBSERVATIONS
 from src.insight.facts.opening import Identity, store_identity
-from src.insight.facts.writing import FactsError, Meta, delete, meta, remedy_of, set_meta, writing
+from src.insight.facts.writing import FactsError, Meta, delete, meta, remedy_of, set_meta
 from src.insight.texts import stored
 from src.insight.texts.schema import APPLICATION_ID, BLOCK_BYTES, FORMAT, SCRIPT, TextSettings, bits_id, texts_path
 from src.insight.texts.signatures import GROUP, PLACES, ROWS, Block, folded
+from src.observability.store.connections import transaction
 from src.observability.store.file import is_busy, is_corrupt
 from src.observability.store.reader import StoreReader
 
@@ -138,7 +139,7 @@ def _open(path: Path, identity: Identity) -> sqlite3.Connection:
         connection.execute("PRAGMA synchronous = NORMAL")
         connection.execute("PRAGMA secure_delete = ON")
         if is_new:
-            with writing(connection):
+            with transaction(connection):
                 _create(connection, identity)
     except OSError as error:
         raise FactsError(
@@ -188,7 +189,7 @@ def _bring_up(
 def _add(connection: sqlite3.Connection, rows: list[Stored], number: int, after: int) -> None:
     """Add rows to their block; nothing where another process has done so."""
     texts = [(row.seq, folded("\0".join(stored.texts_of(row).values()))) for row in rows]
-    with writing(connection):
+    with transaction(connection):
         if meta(connection)["upto"] != after:
             return
         block, slots = _load(connection, number)
@@ -238,13 +239,13 @@ def _forget_deleted(reader: StoreReader, connection: sqlite3.Connection) -> None
         there = reader.ask(partial(expiry.present, kind=OBSERVATIONS, numbers=numbers), set[int]())
         gone = [slot for slot in indexed if number * ROWS + slot + 1 not in there]
         if gone:
-            with writing(connection):
+            with transaction(connection):
                 block, bits = _load(connection, number)
                 block.clear(gone)
                 for slot in gone:
                     bits[slot >> 3] &= ~(1 << (slot & 7)) & 0xFF
                 _store(connection, number, block, bits)
-    with writing(connection):
+    with transaction(connection):
         set_meta(connection, checked=state)
 
 
@@ -253,6 +254,6 @@ def _keep_small(connection: sqlite3.Connection, max_bytes: int) -> None:
     most = max(max_bytes // BLOCK_BYTES, 1)
     excess = connection.execute("SELECT count(*) FROM blocks").fetchone()[0] - most
     if excess > 0:
-        with writing(connection):
+        with transaction(connection):
             for (number,) in connection.execute("SELECT id FROM blocks ORDER BY id LIMIT ?", (excess,)).fetchall():
                 _drop(connection, number)
