@@ -158,17 +158,24 @@ def test_traces_are_searched_as_far_as_time_allows_and_the_page_says_how_far(
 
 
 @pytest.mark.parametrize(
-    "query", ["symbol=BTC-USD", "user=nobody", "text=the+trend+says&agent=whale_agent", "status=ok"]
+    ("query", "tables"),
+    [
+        ("symbol=BTC-USD", ("/traces/figures.csv", "/traces/traces.csv", "/sessions/sessions.csv")),
+        ("user=nobody", ("/traces/figures.csv", "/traces/traces.csv", "/sessions/sessions.csv")),
+        ("text=the+trend+says&agent=whale_agent", ("/traces/figures.csv", "/traces/traces.csv")),
+        ("status=ok", ("/traces/figures.csv", "/traces/traces.csv")),
+    ],
 )
 def test_few_traces_are_looked_up_and_many_gone_through_with_the_same_figures(
-    store_path: Path, monkeypatch: pytest.MonkeyPatch, query: str
+    store_path: Path, monkeypatch: pytest.MonkeyPatch, query: str, tables: tuple[str, ...]
 ) -> None:
-    paths = [f"{path}?{query}" for path in ("/traces/figures.csv", "/traces/traces.csv", "/sessions/sessions.csv")]
     pages = []
     for few in (10_000, -1):
         monkeypatch.setattr(conditions, "_FEW", few)
         with opened(Content(stores=open_stores([store_path]))) as client:
-            texts = [client.get(path).text for path in paths]  # whose dollars are added in another order
+            answers = [client.get(f"{table}?{query}") for table in tables]
+        assert [answer.status_code for answer in answers] == [200] * len(tables)
+        texts = [answer.text for answer in answers]  # whose dollars are added in another order
         pages.append([re.sub(r"\d+\.\d+", lambda part: f"{float(part[0]):.9f}", text) for text in texts])
     assert pages[0] == pages[1]
     assert pages[0][0].count("\n") > 1
