@@ -13,7 +13,8 @@ from src.migration.rewrite.file import migrate
 from src.migration.rewrite.find.clients import group_clients
 from src.migration.rewrite.leftovers import leftovers
 from src.migration.rewrite.project.jobs import jobs_of
-from tests.migration.hidden_clients import FOLLOWED, HIDDEN
+from tests.migration.followed_clients import FOLLOWED
+from tests.migration.hidden_clients import HIDDEN
 
 if TYPE_CHECKING:
     from pathlib import Path

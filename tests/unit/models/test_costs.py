@@ -13,7 +13,8 @@ from src.models.retry import NO_RETRIES
 from src.observability import attributes as names
 from src.observability.spans import otlp
 from tests.servers import Reply, Server
-from tests.unit.models.priced_usages import ROWS, Row, chat, gemini, modality, responses
+from tests.unit.models.priced.row import Row, chat, gemini, modality, responses
+from tests.unit.models.priced_usages import ROWS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

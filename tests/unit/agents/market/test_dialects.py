@@ -10,7 +10,8 @@ import pytest
 
 from src.agents.market import Candle, MarketDataError, load_candles
 from src.agents.market.dialects import DIALECTS
-from tests.unit.agents.market.files import FILES, PriceFile, bar_of
+from tests.unit.agents.market.files import FILES
+from tests.unit.agents.market.price_file import PriceFile, bar_of
 
 REAL_FILES = Path(__file__).parents[5] / "shared" / "data" / "formats"
 

@@ -8,114 +8,23 @@ import os
 import re
 import sqlite3
 import stat
-import threading
-import time
 from typing import TYPE_CHECKING, Any
 
 import pyarrow.parquet
 import pytest
 
-from src.cli import main
 from src.insight.facts.schema import facts_path
-from src.observability import tracker
 from src.observability.commands.tree import draw
-from src.observability.spans import otlp
-from src.observability.spans.rows import span_record as record_of
-from src.observability.store.ledger_records import DecisionRecord
 from src.observability.store.reader import StoreReader
 from src.observability.store.spool import Spool
-from tests.commands import run_app
-from tests.unit.observability.records import ENVELOPE, score_record, span_record
+from tests.integration.traces_command.runs import HOSTILE, TRACES, generation, listed, moondev, record, widest
+from tests.unit.observability.records import span_record
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
-    from src.observability.store.records import SpanRecord
-    from tests.commands import Screen
 
-BEGAN_NS = 1_764_028_800 * 10**9
-HOSTILE = '=HYPERLINK("http://evil","x")\x1b]0;t\x07'
-TRACES = 30
 FIELDS = {"trace_id", "name", "agent", "symbol", "session_id", "start", "status", "calls", "cost_usd", "scores"}
-
-
-def record(trace: int, span: int, parent: int | None, name: str, attributes: dict[str, Any]) -> SpanRecord:
-    """Return an observation as the program stores it."""
-    start_ns = BEGAN_NS + trace * 3_600 * 10**9 + span * 10**6
-    scope = {
-        "session.id": f"loop-{trace // 10}", "user.id": "u", "langfuse.environment": "paper",
-        "langfuse.trace.tags": ("momentum", "BTC-USD"), "gen_ai.agent.name": "momentum",
-        "langfuse.trace.metadata.trading_pair": '"BTC-USD"' if trace % 2 else '"ETH-USD"',
-    }  # fmt: skip
-    ids: dict[str, Any] = {
-        "trace_id": trace + 1, "span_id": trace * 10 + span + 1, "name": name, "start_ns": start_ns,
-        "parent_span_id": None if parent is None else trace * 10 + parent + 1, "end_ns": start_ns + 10**9,
-        "status_code": 0, "status_message": "", "attributes": scope | attributes,
-    }  # fmt: skip
-    return record_of(**ids, envelope=ENVELOPE, span=otlp.encode_span(**ids, kind=1))
-
-
-def generation(trace: int, *, failed: bool) -> SpanRecord:
-    attributes: dict[str, Any] = {
-        "langfuse.observation.type": "generation", "gen_ai.provider.name": "openai", "gen_ai.request.model": "gpt-4o",
-        "langfuse.observation.model.name": "gpt-4o",
-        "langfuse.observation.input": json.dumps([{"role": "user", "content": f"price 64,{trace:03d}"}]),
-    }  # fmt: skip
-    if failed:
-        attributes |= {"langfuse.observation.level": "ERROR", "error.type": "timeout"}
-    else:
-        attributes |= {
-            "langfuse.observation.output": HOSTILE, "gen_ai.usage.input_tokens": 100, "gen_ai.usage.output_tokens": 10,
-            "langfuse.observation.cost_details": '{"total":0.25}',
-        }  # fmt: skip
-    return record(trace, 1, 0, "openai:gpt-4o", attributes)
-
-
-@pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a store of thirty runs, of which every fifth has a failed call."""
-    path = tmp_path_factory.mktemp("store") / "traces.db"
-    spool = Spool(path)
-    for trace in range(TRACES):
-        spool.append(generation(trace, failed=trace % 5 == 0))
-        spool.append(record(trace, 0, None, "momentum.run", {"langfuse.observation.type": "agent"}))
-        spool.append_score(
-            score_record(id=f"s{trace}", trace_id=f"{trace + 1:032x}", name="pnl", value=trace / 10 - 1.0)
-        )
-    spool.append_ledger(
-        DecisionRecord(id="d", time_ns=1, as_of_ns=1, symbol="BTC-USD", action="BUY", confidence=70.0,
-                       trace_id=f"{TRACES:032x}", votes='[["openai:gpt-4o","BUY",70]]')
-    )  # fmt: skip
-    spool.close()
-    return path
-
-
-@pytest.fixture(autouse=True)
-def _here(store: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setenv("MOONDEV_TRACE_DB", str(store))
-    monkeypatch.setenv("MOONDEV_OFFLINE", "1")
-    outer = tracker.set_tracker(None)
-    yield
-    used = tracker.set_tracker(outer)
-    if used is not None:
-        used.shutdown()
-
-
-def moondev(*words: str | Path, **options: Any) -> Screen:
-    return run_app(main, *words, **options)
-
-
-def widest(text: str) -> int:
-    """Return how many columns the longest line takes, without its styles."""
-    return max(len(re.sub(r"\x1b\[[0-9;]*m", "", line)) for line in text.splitlines())
-
-
-def listed(*words: str) -> list[dict[str, Any]]:
-    screen = moondev("traces", "list", "--json", *words)
-    assert (screen.code, screen.err) == (0, "")
-    rows: list[dict[str, Any]] = json.loads(screen.out)
-    return rows
 
 
 def test_a_list_has_the_fields_of_the_contract() -> None:
@@ -244,67 +153,6 @@ def test_an_interrupted_save_leaves_no_file(tmp_path: Path, monkeypatch: pytest.
     assert os.listdir(tmp_path) == ["a.jsonl"]  # noqa: PTH208 - hidden files too
 
 
-def test_tail_prints_a_document_in_each_line() -> None:
-    screen = moondev("traces", "tail", "--from-start", "--json", "--count", str(2 * TRACES))
-    rows = [json.loads(line) for line in screen.out.splitlines()]
-    assert len(rows) == 2 * TRACES
-    assert rows[1]["name"] == "momentum.run"
-    assert (rows[0]["cost_usd"], rows[0]["cost_unknown"], rows[0]["error_category"]) == (None, True, "timeout")
-    assert "\x1b" not in screen.out
-
-
-def test_tail_prints_what_fits_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
-    from src.observability.commands import following
-
-    monkeypatch.setattr(following, "_LOOKED_AT", 3)  # most looks find nothing
-    options = ("--status", "error", "--symbol", "btc-usd", "--category", "timeout", "--search", "price 64")
-    screen = moondev("traces", "tail", "--from-start", "--json", "--count", "3", *options)
-    rows = [json.loads(line) for line in screen.out.splitlines()]
-    assert [int(row["trace_id"], 16) - 1 for row in rows] == [5, 15, 25]
-    assert {(row["name"], row["symbol"], row["level"]) for row in rows} == {("openai:gpt-4o", "BTC-USD", "ERROR")}
-    wrong = moondev("traces", "tail", "--status", "bad")
-    assert (wrong.code, wrong.out) == (2, "")
-    assert "--status is 'bad'" in wrong.err
-
-
-def test_tail_prints_what_has_a_score_also_one_that_comes_later(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    options = ("--from-start", "--json", "--count", "4", "--score", "pnl>1.75")
-    rows = [json.loads(line) for line in moondev("traces", "tail", *options).out.splitlines()]
-    assert [int(row["trace_id"], 16) - 1 for row in rows] == [28, 28, 29, 29]
-    spool = Spool(tmp_path / "t.db")
-    for trace in range(3):
-        spool.append(generation(trace, failed=False))
-        spool.append(record(trace, 0, None, "momentum.run", {}))
-    monkeypatch.setenv("MOONDEV_TRACE_DB", str(spool.path))
-
-    looks: list[float] = []
-    real_sleep = time.sleep  # for threads of other tests
-
-    def comes(seconds: float) -> None:
-        """Write scores while the command waits: some replace others, and one is of an observation alone."""
-        if threading.current_thread() is not threading.main_thread():
-            real_sleep(seconds)
-            return
-        looks.append(seconds)
-        assert len(looks) < 5
-        scores = ((0, None, -4.0), (0, None, 4.0), (1, 12, -1.0), (2, None, 2.0), (2, None, -3.0))
-        for number, (trace, span, value) in enumerate(scores):
-            spool.append_score(
-                score_record(id=f"s{trace}", name="pnl", value=value, trace_id=f"{trace + 1:032x}",
-                             observation_id=None if span is None else f"{span:016x}", timestamp_ns=number)
-            )  # fmt: skip
-
-    monkeypatch.setattr(time, "sleep", comes)
-    screen = moondev("traces", "tail", "--json", "--count", "3", "--score", "pnl<0")
-    spool.close()
-    rows = [json.loads(line) for line in screen.out.splitlines()]
-    assert [(int(row["trace_id"], 16) - 1, row["name"]) for row in rows] == [
-        (1, "openai:gpt-4o"), (2, "openai:gpt-4o"), (2, "momentum.run"),
-    ]  # fmt: skip
-
-
 def test_traces_are_chosen_by_their_prompt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     spool = Spool(tmp_path / "t.db")
     for trace, prompt in enumerate(("a & b", "other")):
@@ -349,22 +197,6 @@ def test_a_circle_of_parents_is_drawn_once_and_a_long_chain_whole(
     while nodes:
         nodes, depth = nodes[0].children, depth + 1
     assert depth == 1_200
-
-
-def test_tail_never_sleeps_while_rows_wait(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from src.observability.commands import following
-
-    monkeypatch.setattr(following, "_PAGE", 7)
-    slept: list[float] = []
-    tail, sleep = threading.current_thread(), time.sleep
-
-    def count_own(seconds: float) -> None:
-        """Count how often the command sleeps; threads of other tests may sleep as they like."""
-        slept.append(seconds) if threading.current_thread() is tail else sleep(seconds)
-
-    monkeypatch.setattr(time, "sleep", count_own)
-    moondev("traces", "tail", "--from-start", "--count", str(2 * TRACES - 1))
-    assert slept == []
 
 
 def test_a_report_has_the_fields_of_the_contract_and_sums_up() -> None:
