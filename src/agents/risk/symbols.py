@@ -12,8 +12,9 @@ wrapped or staked coin (WBTC, STETH).
 from __future__ import annotations
 
 import re
-import unicodedata
 from typing import Final
+
+from src.observability.ledger import plain_name
 
 _DOLLARS: Final = frozenset(
     {"USD", "USDT", "USDC", "FDUSD", "TUSD", "BUSD", "PYUSD", "RLUSD", "GUSD", "USDE", "USDP", "USDS", "USD1", "USDD",
@@ -69,8 +70,12 @@ _MARKET_OF_A_VENUE: Final = re.compile(r"[A-Z]{2,5}-([A-Z0-9]{2,})")  # ccxt's X
 
 
 def exposure_of(symbol: str) -> str:
-    """Return a key that is the same for all spellings of one exposure."""
-    text = "".join(sign for sign in unicodedata.normalize("NFKC", symbol) if unicodedata.category(sign) != "Cf").strip()
+    """Return a key that is the same for all spellings of one exposure.
+
+    Raises:
+        ValueError: the symbol has letters that look like others, such as Cyrillic ones.
+    """
+    text = plain_name(symbol)
     if _ADDRESS.fullmatch(text):
         return text.upper()
     pair = _BROKERS_PAIR.fullmatch(text)
@@ -93,7 +98,7 @@ def exposure_of(symbol: str) -> str:
         words.remove("US")
     if len(words) == 2 and _is_quoted_first(*words):
         words.reverse()
-    return _key(words) if words else symbol.strip().upper()
+    return _key(words) if words else plain_name(symbol).upper()
 
 
 def _words(text: str) -> list[str]:

@@ -19,7 +19,8 @@ from opentelemetry import trace as otel_trace
 from src.observability import attributes as names
 from src.observability.current import get_pipeline
 from src.observability.ledger.horizons import parse_horizons
-from src.observability.ledger.moments import aware
+from src.observability.ledger.moments import aware, refuse_future
+from src.observability.ledger.symbols import market_name
 from src.observability.ledger.votes import write_votes
 from src.observability.redaction import redact_text
 from src.observability.spans import encoding
@@ -179,6 +180,7 @@ def _record(
     scope = scopes.from_context(otel_context.get_current(), get_pipeline().caller_scope)
     now_ns = time.time_ns()
     as_of_ns = now_ns if as_of is None else nanoseconds(as_of)
+    refuse_future(as_of_ns, "its time")
     trace_id, observation_id = _current_ids()
     prompt_name, prompt_version, prompt_hash = _prompt(fields.get("prompt"))
     models, metadata = list(fields.get("models", ())), fields.get("metadata")
@@ -189,7 +191,7 @@ def _record(
         id=str(fields.get("decision_id") or uuid.uuid4().hex),
         time_ns=now_ns,
         as_of_ns=as_of_ns,
-        symbol=_symbol(symbol),
+        symbol=market_name(symbol),
         action=direction,
         confidence=percent("confidence", confidence),
         horizons=",".join(item.name for item in horizons),
@@ -306,13 +308,6 @@ def _current_ids() -> tuple[str | None, str | None]:
 
 def _environment(scope: Scope) -> str:
     return str(scope.attributes.get(names.ENVIRONMENT) or scope.environment or get_pipeline().settings.environment)
-
-
-def _symbol(symbol: object) -> str:
-    name = symbol.strip() if isinstance(symbol, str) else ""
-    if not name:
-        raise ValueError(f"its symbol is {symbol!r:.40}: give the market's name, such as BTC-USD.")
-    return name
 
 
 def _action(action: object) -> str:
