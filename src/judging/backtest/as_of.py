@@ -105,8 +105,8 @@ class Replay:
         plain_name(symbol)
         if not len(candles):
             raise ValueError(
-                f"{candles.source} has no closed bar: all of its bars end after now. Check the zone and the unit of its "
-                "times (--zone), and this machine's clock."
+                f"{candles.source} has no closed bar: all of its bars end after now. Check the zone and the unit of "
+                "its times (--zone), and this machine's clock."
             )
         frame = frame_of(candles)
         if frame is None:

@@ -1,4 +1,4 @@
-"""Refuse a market's name that looks like another one: in "ВТС-USD" the first three letters are Cyrillic."""
+"""Refuse a market's name that looks like another one, as BTC-USD in Cyrillic letters does."""
 
 from __future__ import annotations
 
