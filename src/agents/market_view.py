@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from src.observability.ledger import aware, plain_name, refuse_future
+from src.observability.ledger import aware, market_name, refuse_future
 
 if TYPE_CHECKING:
     from src.agents.market import Candles, MarketSnapshot
@@ -62,7 +62,7 @@ def market_view(
     from src.agents.market.symbols import same_symbol
     from src.agents.market.timeframes import last_close
 
-    plain_name(symbol)
+    market_name(symbol)
     if now is not None:
         refuse_future(int(aware(now, "now").timestamp()) * 1_000_000_000, "now")
     prices = source if isinstance(source, Candles) else load_candles(source, symbol=symbol)

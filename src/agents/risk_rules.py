@@ -75,6 +75,8 @@ class Portfolio:
         Raises:
             RiskInputError: a field is missing, unknown or not a number.
         """
+        if not isinstance(data, Mapping):
+            raise RiskInputError(f"the portfolio is {data!r:.80}: give equity_usd, start_equity_usd and positions.")
         _refuse_unknown("the portfolio", data, {"equity_usd", "start_equity_usd", "positions"})
         rows = data.get("positions")
         if not isinstance(rows, list | tuple | None):

@@ -48,7 +48,7 @@ _DELIVERY: Final = re.compile(r"(?<=[A-Z0-9]{2})(?<!\d[A-Z]{2})[FGHJKMNQUVXZ]\d{
 _KUCOIN: Final = re.compile(r"(?<=[A-Z0-9]USD[TC])M$|(?<=[A-Z0-9]USD)M$")
 _KINDS: Final = frozenset(
     {"PERP", "PERPETUAL", "SWAP", "SPOT", "FUT", "FTS", "FUTURES", "INTX", "LINEAR", "INVERSE", "MARGIN", "OPT", "UM",
-     "CM", "UMCBL", "CMCBL", "DMCBL", "SPBL"}
+     "CM", "UMCBL", "CMCBL", "DMCBL", "SPBL", "CC", "FOREX"}
 )  # fmt: skip
 # Exchanges as names of markets end with them, behind a dot or an @, and as three words or more begin with them.
 _EXCHANGES: Final = frozenset(
@@ -60,7 +60,8 @@ _PLACES: Final = _EXCHANGES | {"BINANCE_US", "COINBASE_INTX", "DYDX", "HTX", "AR
                                "NASDAQ", "NYSE", "SIM", "XNAS", "XNYS"}  # fmt: skip
 _FAMILIES: Final = frozenset({"PF", "PI", "FI", "FF"})  # Kraken's futures: PF_XBTUSD
 _LOCATED: Final = re.compile(r"(.+)[.@]([A-Z_]+)")
-_SEPARATORS: Final = re.compile(r"[-_/.\s|]+")
+# Brackets, quotes and the like too: BTC\USD, BTC;USD, (BTC), BTC-USD (spot).
+_SEPARATORS: Final = re.compile(r"[-_/.\s|,;\\()\[\]{}<>\"'`~*?\u00b7\u2018-\u201f\u2022\u2219\u22c5\u30fb]+")
 _EXPIRY: Final = re.compile(r"\d{4,8}|\d{1,2}[A-Z]{3}\d{2,4}")
 _QUANTITY: Final = re.compile(r"(?:10{3,6}|1M)(?=[A-Z]{2})")
 _THOUSANDS: Final = re.compile(r"k(?=[A-Z]{3})")  # Hyperliquid's kPEPE

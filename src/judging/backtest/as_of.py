@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from src.agents.market.bars import Bars, Columns, columns_of, moment
 from src.agents.market.timeframes import close_times_us, frame_of
-from src.observability.ledger import plain_name
+from src.observability.ledger import market_name
 
 if TYPE_CHECKING:
     from src.agents.market import Candle, Candles
@@ -102,7 +102,7 @@ class Replay:
     """
 
     def __init__(self, candles: Candles, symbol: str, *, window: int) -> None:
-        plain_name(symbol)
+        market_name(symbol)
         if not len(candles):
             raise ValueError(
                 f"{candles.source} has no closed bar: all of its bars end after now. Check the zone and the unit of "

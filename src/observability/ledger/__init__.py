@@ -5,7 +5,7 @@ from src.observability.ledger.moments import aware, refuse_future
 from src.observability.ledger.reader import Entry, LedgerReader, read_numbered
 from src.observability.ledger.recorded_calls import RecordedCall, RecordedCalls
 from src.observability.ledger.results import outcome
-from src.observability.ledger.symbols import misleading, plain_name
+from src.observability.ledger.symbols import market_name, misleading, plain_name
 from src.observability.ledger.votes import MemberVote, read_vote_columns, read_votes, write_votes
 from src.observability.ledger.writing import (
     are_in_order,
@@ -29,6 +29,7 @@ __all__ = [
     "aware",
     "book_of",
     "decision",
+    "market_name",
     "misleading",
     "outcome",
     "parse_horizon",

@@ -13,13 +13,15 @@ _SLASHES: Final = str.maketrans({"\u2044": "/", "\u2215": "/", "\u29f8": "/", "\
 _SCRIPTS: Final = ("CJK ", "HIRAGANA", "KATAKANA", "HANGUL SYLLABLE")
 
 
-def plain_name(symbol: str) -> str:
+def plain_name(symbol: object) -> str:
     """Return a market's name with wide letters, dashes and slashes as ASCII has them, without invisible characters.
 
     Raises:
-        ValueError: a letter, digit or mark is neither ASCII nor Chinese, Japanese or Korean: such as Cyrillic, Greek
+        ValueError: it names nothing, or a letter, digit or mark is neither ASCII nor Chinese, Japanese or Korean: such as Cyrillic, Greek
             and accented Latin letters, which look like others. The message names each.
     """
+    if not isinstance(symbol, str) or not symbol.strip():
+        raise ValueError(f"the symbol is {symbol!r:.40}: give the market's name, such as BTC-USD.")
     if symbol.isascii():
         return symbol.strip()
     wide = unicodedata.normalize("NFKC", _INVISIBLE.sub("", symbol)).translate(_SLASHES)
@@ -46,12 +48,12 @@ def market_name(symbol: object) -> str:
     """Return a decision's symbol as it is written, without spaces around it.
 
     Raises:
-        ValueError: it names nothing, or is not what it looks like.
+        ValueError: it names nothing, has control characters, or is not what it looks like.
     """
-    name = symbol.strip() if isinstance(symbol, str) else ""
-    if not name:
-        raise ValueError(f"its symbol is {symbol!r:.40}: give the market's name, such as BTC-USD.")
-    plain_name(name)
+    plain_name(symbol)
+    name = str(symbol).strip()
+    if any(unicodedata.category(sign) == "Cc" for sign in name):
+        raise ValueError(f"the symbol {name!r:.60} has control characters in it: give the market's name alone.")
     return name
 
 
