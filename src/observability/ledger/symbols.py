@@ -17,8 +17,8 @@ def plain_name(symbol: object) -> str:
     """Return a market's name with wide letters, dashes and slashes as ASCII has them, without invisible characters.
 
     Raises:
-        ValueError: it names nothing, or a letter, digit or mark is neither ASCII nor Chinese, Japanese or Korean: such as Cyrillic, Greek
-            and accented Latin letters, which look like others. The message names each.
+        ValueError: it names nothing, or a letter, digit or mark is neither ASCII nor Chinese, Japanese or Korean: such
+            as Cyrillic, Greek and accented Latin letters, which look like others. The message names each.
     """
     if not isinstance(symbol, str) or not symbol.strip():
         raise ValueError(f"the symbol is {symbol!r:.40}: give the market's name, such as BTC-USD.")

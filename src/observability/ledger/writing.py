@@ -21,6 +21,7 @@ from src.observability.current import get_pipeline
 from src.observability.ledger.horizons import parse_horizons
 from src.observability.ledger.moments import aware, refuse_future
 from src.observability.ledger.symbols import market_name
+from src.observability.ledger.texts import check_texts, model_names
 from src.observability.ledger.votes import write_votes
 from src.observability.redaction import redact_text
 from src.observability.spans import encoding
@@ -177,13 +178,14 @@ def _record(
 ) -> DecisionRecord:
     """Return a decision's record, with what its run tells; ValueError names a field that cannot be what it says."""
     _refuse_unknown(fields)
+    check_texts(fields)
     scope = scopes.from_context(otel_context.get_current(), get_pipeline().caller_scope)
     now_ns = time.time_ns()
     as_of_ns = now_ns if as_of is None else nanoseconds(as_of)
     refuse_future(as_of_ns, "its time")
     trace_id, observation_id = _current_ids()
     prompt_name, prompt_version, prompt_hash = _prompt(fields.get("prompt"))
-    models, metadata = list(fields.get("models", ())), fields.get("metadata")
+    models, metadata = model_names(fields.get("models")), fields.get("metadata")
     cost_usd = bounded("cost_usd", fields.get("cost_usd"), 0, math.inf)
     direction = _action(action)
     price, target, stop = _prices(direction, price, fields)

@@ -448,6 +448,6 @@ def test_a_time_of_a_frame_that_never_was_is_named() -> None:
     import pandas
 
     times = pandas.date_range("2024-03-09 20:00", periods=14, freq="h")
-    frame = pandas.DataFrame({name: 100.0 for name in ("open", "high", "low", "close")}, index=times)
+    frame = pandas.DataFrame(dict.fromkeys(("open", "high", "low", "close"), 100.0), index=times)
     (issue,) = [item for item in load_candles(frame, zone="America/New_York").issues if item.kind == "missing_time"]
     assert issue.detail == "'2024-03-10T02:00:00' never was, as clocks went forward in America/New_York"
