@@ -12,6 +12,7 @@ import pytest
 from src.observability import decision, observe_agent, outcome
 from src.observability.ledger import LedgerReader, MemberVote, read_votes, write_votes
 from src.observability.redaction import redactor
+from src.observability.settings import Settings
 from src.observability.store.background import Rows, collecting
 from src.observability.store.ledger_records import DecisionRecord, OutcomeRecord, ResultRecord
 from src.observability.store.reader import StoreReader
