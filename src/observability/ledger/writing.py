@@ -177,12 +177,10 @@ def _record(
     fields: dict[str, Any],
 ) -> DecisionRecord:
     """Return a decision's record, with what its run tells; ValueError names a field that cannot be what it says."""
-    _refuse_unknown(fields)
-    check_texts(fields)
+    _check(fields)
     scope = scopes.from_context(otel_context.get_current(), get_pipeline().caller_scope)
     now_ns = time.time_ns()
-    as_of_ns = now_ns if as_of is None else nanoseconds(as_of)
-    refuse_future(as_of_ns, "its time")
+    as_of_ns = now_ns if as_of is None else _past(as_of)
     trace_id, observation_id = _current_ids()
     prompt_name, prompt_version, prompt_hash = _prompt(fields.get("prompt"))
     models, metadata = model_names(fields.get("models")), fields.get("metadata")
@@ -252,10 +250,19 @@ def _prompt(prompt: Any) -> tuple[str | None, str | None, str | None]:
     return name, version, digest
 
 
-def _refuse_unknown(fields: Mapping[str, object]) -> None:
+def _past(as_of: datetime | float) -> int:
+    """Return a time as nanoseconds since 1970; ValueError where it lies in the future."""
+    as_of_ns = nanoseconds(as_of)
+    refuse_future(as_of_ns, "its time")
+    return as_of_ns
+
+
+def _check(fields: Mapping[str, object]) -> None:
+    """Refuse fields that there are none of, and texts that are none."""
     unknown = sorted(fields.keys() - DecisionFields.__annotations__.keys())
     if unknown:
         raise ValueError(f"it has no field {unknown[0]!r}: DecisionFields lists them.")
+    check_texts(fields)
 
 
 def write_decision(record: DecisionRecord) -> bool:
