@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from src.observability.ledger import aware
+from src.observability.ledger import aware, market_name, refuse_future
 
 if TYPE_CHECKING:
     from src.agents.market import Candles, MarketSnapshot
@@ -54,13 +54,17 @@ def market_view(
 
     Raises:
         MarketDataError: the prices cannot be read, are of another symbol, or are too few.
-        ValueError: `now` states no zone, and this machine's is not UTC.
+        ValueError: `now` states no zone, and this machine's is not UTC, or it lies in the future; the symbol has
+            letters that look like others.
     """
     from src.agents.market import Candles, MarketDataError, closed_bars, load_candles, snapshot
     from src.agents.market.candles import first_of_each_kind
     from src.agents.market.symbols import same_symbol
     from src.agents.market.timeframes import last_close
 
+    market_name(symbol)
+    if now is not None:
+        refuse_future(int(aware(now, "now").timestamp()) * 1_000_000_000, "now")
     prices = source if isinstance(source, Candles) else load_candles(source, symbol=symbol)
     if prices.symbol is not None and not same_symbol(prices.symbol, symbol):
         raise MarketDataError(f"The candles are of {prices.symbol}, not of {symbol}: give those of {symbol}.")

@@ -75,6 +75,8 @@ class Portfolio:
         Raises:
             RiskInputError: a field is missing, unknown or not a number.
         """
+        if not isinstance(data, Mapping):
+            raise RiskInputError(f"the portfolio is {data!r:.80}: give equity_usd, start_equity_usd and positions.")
         _refuse_unknown("the portfolio", data, {"equity_usd", "start_equity_usd", "positions"})
         rows = data.get("positions")
         if not isinstance(rows, list | tuple | None):
@@ -286,7 +288,11 @@ def _lot(position: Position, place: int) -> Lot:
         raise RiskInputError(f"positions[{place}].symbol is {symbol!r:.60}: give a name such as BTC-USD.")
     money.amount(position.pnl_usd, f"positions[{place}].pnl_usd")
     size = money.amount(position.value_usd, f"positions[{place}].value_usd")
-    return Lot(exposure=exposure_of(symbol), size=size)
+    try:
+        exposure = exposure_of(symbol)
+    except ValueError as error:
+        raise RiskInputError(f"positions[{place}]: {error}") from error
+    return Lot(exposure=exposure, size=size)
 
 
 def _amount(data: Mapping[str, Any], name: str, where: str, default: object = None) -> Decimal:

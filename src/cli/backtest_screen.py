@@ -65,13 +65,15 @@ def progress_bar(progress: Progress, *, hidden: bool) -> Iterator[Callable[[Prog
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
     from rich.progress import Progress as Bar
 
+    from src.models.limits import amounts
+
     columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), TextColumn("{task.fields[spent]}"))
     with Bar(*columns, console=err(), transient=True) as bar:
         task = bar.add_task("", total=progress.total, completed=progress.decided, spent="")
 
         def show(now: Progress) -> None:
             least = ">= " if now.cost_unknown else ""
-            spent = f"{now.calls:,} calls, {least}${now.cost_usd:.4f}" if now.calls else ""
+            spent = f"{now.calls:,} calls, {least}{amounts.usd(now.cost_usd)}" if now.calls else ""
             bar.update(task, completed=now.decided, spent=spent)
 
         yield show

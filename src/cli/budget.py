@@ -47,14 +47,16 @@ def budget(as_json: Annotated[bool, typer.Option("--json", help="Print a JSON li
 
 def _cells(row: dict[str, Any]) -> tuple[str, ...]:
     match = ", ".join(f"{name} {value}" for name, value in sorted(row["match"].items())) or "everything"
-    left = f"${row['left_usd']:.4f}"
+    from src.models.limits import amounts
+
+    left = amounts.usd(row["left_usd"])
     return (
         row["window"] if row["run"] is None else f"run {escape(row['run'][:12])}",
         escape(match),
-        f"${row['limit_usd']:g}",
-        f"${row['spent_usd']:.4f}",
-        f"${row['reserved_usd']:.4f}",
+        amounts.limit(row["limit_usd"]),
+        amounts.usd(row["spent_usd"]),
+        amounts.usd(row["reserved_usd"]),
         left if row["left_usd"] > 0 else f"[bold red]{left}[/]",
         row["kind"],
-        "-" if row["projected_usd"] is None else f"${row['projected_usd']:.2f}",
+        "-" if row["projected_usd"] is None else amounts.usd(row["projected_usd"]),
     )

@@ -124,6 +124,7 @@ def _data(data: FillFile, matched: Matched, written: int, *, dry_run: bool) -> d
 
     return {
         "files": data.formats,
+        "remarks": data.remarks,
         "dry_run": dry_run,
         "fills": matched.fills,
         "duplicates": data.duplicates,
@@ -144,7 +145,7 @@ def _time(time_ns: int) -> str:
 
 
 def _show(data: FillFile, matched: Matched, written: int, *, dry_run: bool) -> None:
-    for text in data.formats:
+    for text in (*data.formats, *data.remarks):
         note(text)
     for reason, count in data.skipped.most_common():
         note(f"{count:,} rows are left out: {reason}")

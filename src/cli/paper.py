@@ -199,6 +199,7 @@ def _settled(
     book = PaperBook(_spool(), name)
     contents = book.contents()
     if not contents.decisions:
+        note(f"The book {name} follows no decision yet: no prices were read.")
         return None
     needed = needed_from(contents)
     symbols = list(needed) or list(dict.fromkeys(decision.symbol for decision in contents.decisions))

@@ -68,9 +68,15 @@ class FundingSeries:
 
 
 def series_of(candles: Candles) -> PriceSeries:
-    """Return candles as a series."""
-    from src.agents.market.bars import columns_of
+    """Return candles as a series.
 
+    Raises:
+        MarketDataError: bars open in the future: their times are not what they seem, and would judge decisions.
+    """
+    from src.agents.market.bars import columns_of
+    from src.agents.market.timeframes import refuse_future_bars
+
+    refuse_future_bars(candles)
     columns = columns_of(candles.bars)
     return PriceSeries(
         open_ns=columns.time_us * 1000,

@@ -122,6 +122,13 @@ def dollars(usd: float) -> str:
     return f"${usd:.2g}" if usd >= _LEAST_USD / 100 else f"${usd:.1e}"
 
 
+def cost(row: Accuracy) -> str:
+    """Return what the decisions of a group cost; `>=` where only a part of it is known, "unknown" where nothing is."""
+    if row.cost_usd is None or (row.cost_unknown and not row.cost_usd):
+        return "unknown"
+    return f"{'>= ' if row.cost_unknown else ''}{dollars(row.cost_usd)}"
+
+
 _LEAST_USD: Final = 0.01
 HEADINGS: Final = (
     "group", "n", "hit rate", "majority", "always long", "skill", "Brier", "mean net", "sum net", "drawdown", "cost",
@@ -131,7 +138,7 @@ HEADINGS: Final = (
 
 def cells(row: Accuracy) -> list[str]:
     """Return the cells of one group, in the order of `HEADINGS`."""
-    least = ">= " if row.cost_unknown and row.cost_usd is not None else ""
+    least = ">= " if row.cost_unknown else ""
     return [
         row.key,
         f"{row.n:,} of {row.decisions:,}",
@@ -143,7 +150,7 @@ def cells(row: Accuracy) -> list[str]:
         interval(row.net_return, digits=2),
         percent(row.net_total if row.n else None, 1),
         percent(row.max_drawdown if row.n else None, 1),
-        "unknown" if row.cost_usd is None else f"{least}{dollars(row.cost_usd)}",
+        cost(row),
         "-" if row.cost_per_hit is None else f"{least}{dollars(row.cost_per_hit)}",
         verdict(row) + (", stands out" if row.stands_out else ""),
     ]

@@ -163,7 +163,8 @@ def test_funding_is_paid_by_the_position(tmp_path: Path, model: list[str]) -> No
     assert book["funding_usd"] == pytest.approx(position["quantity"] * 156 * 0.0001)  # not that of its entry
     for text, reason in (
         ("time,price\n", "needs a header with timestamp and funding_rate"),
-        ("time,rate\n2024-05-03,5%\n", "line 2: the rate '5%' is none"),
+        ("time,rate\n2024-05-03,60%\n", "line 2: the rate '60%' is none"),
+        ("time,rate\n2024-05-03,0.01\n", "may be fractions (0.01 is 1%) or percent (0.01%)"),
         ("time,rate\nsoon,0.1\n", "line 2: 'soon' is no time"),
         ("time,coin,rate\n2024-05-03,BTC,0\n2024-05-03,ETH,0\n", "the rates are of several markets"),
         ("time,rate\n", "has no rates"),

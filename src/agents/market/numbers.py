@@ -39,6 +39,7 @@ _READABLE: Final = {
 }
 _SUFFIXES: Final = (("[kK]$", "e3"), ("[mM]$", "e6"), ("[bB]$", "e9"), ("[tT]$", "e12"))
 _CURRENCIES: Final = r"^([+-]?)(?:[$€£¥₹₽]|USDT?|EUR|GBP)\s*|\s*(?:[$€£¥₹₽]|USDT?|EUR|GBP)$"
+_MONEY: Final = (r"\$|USDT?", "\u20ac|EUR", "\xa3|GBP", "\xa5", "\u20b9", "\u20bd")  # of one currency each
 
 
 @dataclass(slots=True)
@@ -186,6 +187,7 @@ class NumberColumn:
         import pyarrow
         from pyarrow import compute
 
+        self._refuse_two_currencies(cells)
         plain = compute.replace_substring_regex(cells, _CURRENCIES, r"\1")
         is_readable = compute.and_(
             compute.match_substring_regex(plain, _READABLE[sign]), compute.match_substring_regex(plain, r"\d")
@@ -209,6 +211,15 @@ class NumberColumn:
                 )
         unreadable.note(self.name, rows + start, cells, rows)
         return values
+
+    def _refuse_two_currencies(self, cells: Any) -> None:
+        """Refuse a column of prices of which some are in dollars, others in euros."""
+        stated = [text for money in _MONEY if (text := first_match(cells, money)) is not None]
+        if len(stated) > 1:
+            raise MarketDataError(
+                f"{self.name} has {stated[0]} and {stated[1]}: prices in two currencies cannot be compared. Give those "
+                "in one."
+            )
 
     def _refuse_mixed_groups(self, cells: Any, sign: str) -> None:
         """Refuse a price column with both `1.4` and `1,500`: the second may be 1.5 as well as 1500."""

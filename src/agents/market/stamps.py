@@ -88,7 +88,11 @@ class TimeColumn:
 
     def text_of(self, row: int) -> str:
         """Return the text of one cell."""
-        return str(self.cells()[row].as_py()) if self.text else "NaT"
+        import numpy
+
+        if self.text:
+            return str(self.cells()[row].as_py())
+        return str(numpy.concatenate(self.instants)[row].astype("datetime64[us]").astype("datetime64[s]"))
 
     def times(self) -> Times:
         """Return what the cells say."""

@@ -22,6 +22,7 @@ FURTHEST_EAST_S: Final = 14 * 3600
 # A month may open so many days after its first one.
 _WEEKEND_DAYS: Final = 4
 _CLOCK_CHANGE_US: Final = 3600 * _US
+_SKEW_S: Final = 300  # clocks of different machines may differ by so much
 _UNITS: Final = ((7 * DAY_S, "w"), (DAY_S, "d"), (3600, "h"), (60, "m"), (1, "s"))
 # Calendar frames by their shortest and longest length in days, with their months.
 _CALENDAR: Final = ((28, 31, 1), (89, 92, 3), (181, 184, 6), (365, 366, 12))
@@ -169,6 +170,27 @@ def closed_bars(candles: Candles, now: datetime) -> Candles:
     if count == len(columns):
         return candles
     return _without_last(candles, len(columns) - count, reason)
+
+
+def refuse_future_bars(candles: Candles) -> None:
+    """Refuse bars that open more than a bar's length, and five minutes, after the present.
+
+    Raises:
+        MarketDataError: there are some.
+    """
+    timeframe = frame_of(candles)
+    now = datetime.now(UTC)
+    length_s = timeframe.seconds if timeframe is not None else DAY_S
+    latest = microseconds(now) + max(_SKEW_S, length_s) * _US
+    opened = columns_of(candles.bars).time_us
+    count = int((opened > latest).sum())
+    if count:
+        last = moment(int(opened[-1]))
+        raise MarketDataError(
+            f"{candles.source} has {count} bars that open in the future, the last at {last:%Y-%m-%d %H:%M} UTC, and it "
+            f"is {now:%Y-%m-%d %H:%M} UTC now: nobody knows their prices. Check the zone (--zone, zone=), the order of "
+            "dates (--dates, dates=), and this machine's clock."
+        )
 
 
 def last_close(candles: Candles) -> datetime:

@@ -12,8 +12,9 @@ wrapped or staked coin (WBTC, STETH).
 from __future__ import annotations
 
 import re
-import unicodedata
 from typing import Final
+
+from src.observability.ledger import plain_name
 
 _DOLLARS: Final = frozenset(
     {"USD", "USDT", "USDC", "FDUSD", "TUSD", "BUSD", "PYUSD", "RLUSD", "GUSD", "USDE", "USDP", "USDS", "USD1", "USDD",
@@ -47,7 +48,7 @@ _DELIVERY: Final = re.compile(r"(?<=[A-Z0-9]{2})(?<!\d[A-Z]{2})[FGHJKMNQUVXZ]\d{
 _KUCOIN: Final = re.compile(r"(?<=[A-Z0-9]USD[TC])M$|(?<=[A-Z0-9]USD)M$")
 _KINDS: Final = frozenset(
     {"PERP", "PERPETUAL", "SWAP", "SPOT", "FUT", "FTS", "FUTURES", "INTX", "LINEAR", "INVERSE", "MARGIN", "OPT", "UM",
-     "CM", "UMCBL", "CMCBL", "DMCBL", "SPBL"}
+     "CM", "UMCBL", "CMCBL", "DMCBL", "SPBL", "CC", "FOREX"}
 )  # fmt: skip
 # Exchanges as names of markets end with them, behind a dot or an @, and as three words or more begin with them.
 _EXCHANGES: Final = frozenset(
@@ -59,7 +60,8 @@ _PLACES: Final = _EXCHANGES | {"BINANCE_US", "COINBASE_INTX", "DYDX", "HTX", "AR
                                "NASDAQ", "NYSE", "SIM", "XNAS", "XNYS"}  # fmt: skip
 _FAMILIES: Final = frozenset({"PF", "PI", "FI", "FF"})  # Kraken's futures: PF_XBTUSD
 _LOCATED: Final = re.compile(r"(.+)[.@]([A-Z_]+)")
-_SEPARATORS: Final = re.compile(r"[-_/.\s|]+")
+# Brackets, quotes and the like too: BTC\USD, BTC;USD, (BTC), BTC-USD (spot).
+_SEPARATORS: Final = re.compile(r"[-_/.\s|,;\\()\[\]{}<>\"'`~*?\u00b7\u2018-\u201f\u2022\u2219\u22c5\u30fb]+")
 _EXPIRY: Final = re.compile(r"\d{4,8}|\d{1,2}[A-Z]{3}\d{2,4}")
 _QUANTITY: Final = re.compile(r"(?:10{3,6}|1M)(?=[A-Z]{2})")
 _THOUSANDS: Final = re.compile(r"k(?=[A-Z]{3})")  # Hyperliquid's kPEPE
@@ -69,8 +71,12 @@ _MARKET_OF_A_VENUE: Final = re.compile(r"[A-Z]{2,5}-([A-Z0-9]{2,})")  # ccxt's X
 
 
 def exposure_of(symbol: str) -> str:
-    """Return a key that is the same for all spellings of one exposure."""
-    text = "".join(sign for sign in unicodedata.normalize("NFKC", symbol) if unicodedata.category(sign) != "Cf").strip()
+    """Return a key that is the same for all spellings of one exposure.
+
+    Raises:
+        ValueError: the symbol has letters that look like others, such as Cyrillic ones.
+    """
+    text = plain_name(symbol)
     if _ADDRESS.fullmatch(text):
         return text.upper()
     pair = _BROKERS_PAIR.fullmatch(text)
@@ -93,7 +99,7 @@ def exposure_of(symbol: str) -> str:
         words.remove("US")
     if len(words) == 2 and _is_quoted_first(*words):
         words.reverse()
-    return _key(words) if words else symbol.strip().upper()
+    return _key(words) if words else plain_name(symbol).upper()
 
 
 def _words(text: str) -> list[str]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from src.models.limits import amounts
+
 
 class BudgetSpentError(Exception):
     """The next decision may cost more than is left of the budget."""
@@ -41,6 +43,6 @@ class Allowance:
             return
         if self.spent_usd + at_once * self.dearest_usd > self.limit_usd or self.spent_usd >= self.limit_usd:
             raise BudgetSpentError(
-                f"${self.spent_usd:.4f} of the budget of ${self.limit_usd:g} are spent, and the next decision may cost "
-                f"${self.dearest_usd:.4f}."
+                f"{amounts.usd(self.spent_usd)} of the budget of {amounts.limit(self.limit_usd)} are spent, and the "
+                f"next decision may cost {amounts.usd(self.dearest_usd)}."
             )

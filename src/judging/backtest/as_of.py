@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from src.agents.market.bars import Bars, Columns, columns_of, moment
 from src.agents.market.timeframes import close_times_us, frame_of
+from src.observability.ledger import market_name
 
 if TYPE_CHECKING:
     from src.agents.market import Candle, Candles
@@ -96,10 +97,17 @@ class Replay:
         closed_us: When each bar closes, in microseconds since 1970.
 
     Raises:
-        ValueError: the bars do not tell how long one is.
+        ValueError: there are no bars, they do not tell how long one is, or the symbol has letters that look like
+            others.
     """
 
     def __init__(self, candles: Candles, symbol: str, *, window: int) -> None:
+        market_name(symbol)
+        if not len(candles):
+            raise ValueError(
+                f"{candles.source} has no closed bar: all of its bars end after now. Check the zone and the unit of "
+                "its times (--zone), and this machine's clock."
+            )
         frame = frame_of(candles)
         if frame is None:
             raise ValueError(f"{candles.source} has too few bars to tell how long one is: give a longer history.")

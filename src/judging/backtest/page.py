@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from src.judging.documents import STYLE
-from src.judging.report import dollars, interval, percent, verdict
+from src.judging.report import cost, dollars, interval, percent, verdict
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -102,7 +102,7 @@ def _table(result: Result) -> str:
         (
             row.key, f"{row.n:,}", interval(row.hit_rate), percent(row.baseline_hit_rate), interval(row.skill),
             interval(row.net_return, digits=2), f"{by_name[row.key].end:.3f}", percent(by_name[row.key].drawdown, 1),
-            f"${row.cost_usd or 0:.4f}", verdict(row),
+            cost(row), verdict(row),
         )
         for row in result.rows
     ]  # fmt: skip

@@ -93,6 +93,23 @@ FORMATS: Final = (
         optional={"order": "orderid", "cost": "quoteqty"},
         sides={"true": BUY, "false": SELL, "1": BUY, "0": SELL},
     ),
+    Format(  # developers.binance.com: GET /fapi/v1/userTrades, and /dapi/v1/userTrades
+        name="binance futures api", venue="binance", zone="UTC", is_spot=False, excludes=_FUNDING,
+        columns={"time": "time", "market": "symbol", "side": "side", "price": "price", "amount": "qty",
+                 "fee": "commission", "fee_currency": "commissionasset", "id": "id", "realized": "realizedpnl"},
+        optional={"order": "orderid", "cost": "quoteqty", "position": "positionside", "maker": "maker"},
+    ),
+    Format(  # docs.cdp.coinbase.com: GET /api/v3/brokerage/orders/historical/fills
+        name="coinbase api", venue="coinbase", zone="UTC", is_spot=None, fee_in="quote",
+        columns={"id": "trade_id", "order": "order_id", "time": "trade_time", "kind": "trade_type", "price": "price",
+                 "amount": "size", "fee": "commission", "market": "product_id", "side": "side"},
+        optional={"in_quote": "size_in_quote"},
+    ),
+    Format(  # docs.cdp.coinbase.com: GET /fills of Coinbase Exchange
+        name="coinbase exchange api", venue="coinbase", zone="UTC", fee_in="quote",
+        columns={"time": "created_at", "id": "trade_id", "market": "product_id", "order": "order_id",
+                 "price": "price", "amount": "size", "fee": "fee", "side": "side"},
+    ),
     Format(
         name="coinbase fills", venue="coinbase",
         columns={"time": "created at", "market": "product", "side": "side", "price": "price", "amount": "size",
@@ -127,6 +144,20 @@ FORMATS: Final = (
         # Its API's words too: bybit-exchange.github.io/docs/v5/enum#exectype
         only=("kind", ("trade", "liquidation", "adl", "adltrade", "busttrade", "blocktrade")),
     ),
+    Format(  # bybit-exchange.github.io/docs/v5/order/execution
+        name="bybit api", venue="bybit", zone="UTC", is_spot=None, excludes=_FUNDING, fee_in="received",
+        columns={"market": "symbol", "kind": "exectype", "amount": "execqty", "price": "execprice", "fee": "execfee",
+                 "side": "side", "time": "exectime", "id": "execid"},
+        optional={"order": "orderid", "fee_currency": "feecurrency", "closed": "closedsize", "category": "category",
+                  "position": "positionidx", "realized": "execpnl", "cost": "execvalue"},
+        only=("kind", ("trade", "adltrade", "busttrade", "blocktrade")),
+    ),
+    Format(  # www.okx.com/docs-v5: GET /api/v5/trade/fills, fills-history
+        name="okx api", venue="okx", zone="UTC", is_spot=None, fee_sign=-1, excludes=_FUNDING,
+        columns={"id": "tradeid", "order": "ordid", "time": "filltime|ts", "kind": "insttype", "market": "instid",
+                 "side": "side", "amount": "fillsz", "price": "fillpx", "fee": "fee", "fee_currency": "feeccy"},
+        optional={"position": "posside", "realized": "fillpnl"},
+    ),
     Format(
         name="okx trading history", venue="okx", is_spot=None, sides=_POSITIONS, fee_sign=-1, excludes=_FUNDING,
         columns={"id": "id", "order": "order id", "time": "time", "kind": "trade type", "market": "symbol",
@@ -139,6 +170,12 @@ FORMATS: Final = (
         columns={"order": "order id", "market": "symbol", "side": "side", "price": "avg. filled price",
                  "amount": "filled amount", "cost": "filled volume", "time": "filled time", "fee": "fee",
                  "fee_currency": "fee currency"},
+    ),
+    Format(  # www.kucoin.com/docs: GET /api/v1/fills
+        name="kucoin api", venue="kucoin", zone="UTC", is_spot=None, excludes=("margin interest",),
+        columns={"time": "createdat", "id": "tradeid", "order": "orderid", "market": "symbol", "side": "side",
+                 "price": "price", "amount": "size", "cost": "funds", "fee": "fee", "fee_currency": "feecurrency",
+                 "kind": "tradetype"},
     ),
     Format(
         name="kucoin trades, before 2022", venue="kucoin",

@@ -19,6 +19,7 @@ _FIAT: Final = (frozenset(_QUOTES) - DOLLARS - _COINS - {"XBT"}) | {
 }  # fmt: skip
 _ALIASES: Final = {"XBT": "BTC", "XXBT": "BTC", "XDG": "DOGE", "XETH": "ETH"}
 _LEGACY_KRAKEN: Final = re.compile(r"X([A-Z]{3})Z([A-Z]{3})")
+_EXPIRY: Final = re.compile(r"\d{6}(?:\d{2})?|\d{1,2}[A-Z]{3}\d{2}")
 _ADDRESS: Final = re.compile(r"[1-9A-HJ-NP-Za-km-z]{32,44}|0x[0-9a-fA-F]{40}")
 # Solana's usual quote tokens by their mints.
 MINTS: Final = {
@@ -54,9 +55,14 @@ def market_of(symbol: str) -> Market:
         return Market(base=MINTS.get(text, text), quote=None)
     text = text.upper().partition(":")[0] if "/" in text else text.upper().rpartition(":")[2]
     parts = [part for part in re.split(r"[-/_ ]", text) if part]
+    if len(parts) > 1 and _EXPIRY.fullmatch(parts[-1]):  # a future: BTCUSDT_240329, BTC-USD-240329, BTC-27DEC24
+        parts.pop()
+        text = parts[0] if len(parts) == 1 else text
     if len(parts) > 1:
-        quote = "USD" if parts[1] in ("PERP", "SWAP") else _plain(parts[1])
-        return Market(base=_plain(parts[0]), quote=quote)
+        if parts[1] not in ("PERP", "SWAP"):
+            return Market(base=_plain(parts[0]), quote=_plain(parts[1]))
+        market = market_of(parts[0])  # BTC-PERP, BTCUSDT-PERP
+        return market if market.quote is not None else Market(base=market.base, quote="USD")
     legacy = _LEGACY_KRAKEN.fullmatch(text)
     if legacy:
         return Market(base=_plain(legacy[1]), quote=legacy[2])
@@ -64,6 +70,12 @@ def market_of(symbol: str) -> Market:
         if text.endswith(quote) and len(text) > len(quote) + 1:
             return Market(base=_plain(text.removesuffix(quote)), quote=_plain(quote))
     return Market(base=_plain(text), quote=None)
+
+
+def expiry_of(symbol: str) -> str | None:
+    """Return when a future is delivered, as its name says it; None for any other market."""
+    last = re.split(r"[-/_ ]", symbol.strip().upper())[-1]
+    return last if _EXPIRY.fullmatch(last) else None
 
 
 def other_currency(symbol: str) -> str | None:

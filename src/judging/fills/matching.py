@@ -27,6 +27,10 @@ _CRUMBS: Final = Decimal("0.01")
 OPEN: Final = "its position is still open"
 UNKNOWN_FEES: Final = "a fee has no known price"
 SEVERAL_MARKETS: Final = "its fills are on several markets"
+UNCLEAR: Final = (
+    "a long and a short position were open, and the export does not say which of them a fill belongs to: give one "
+    "with the position's side, such as the interface's answer"
+)
 AMBIGUOUS: Final = "some of its fills may be another decision's"
 
 
@@ -157,6 +161,8 @@ def match(
     markets = Counter(name for name, _, _ in followed.parts)
     for (name, venue, _), part in followed.parts.items():
         reason = AMBIGUOUS if name in doubted else SEVERAL_MARKETS if markets[name] > 1 else None
+        if (venue, part.market) in followed.unclear:
+            reason = reason or UNCLEAR
         result.earned.append(_earned(known[name], part, venue, reason=reason, files=files))
     if fills:
         in_time = decisions.between(fills[0].time_ns, fills[-1].time_ns)

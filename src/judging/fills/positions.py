@@ -7,12 +7,12 @@ short positions: coins that are sold and were not bought in the file came from b
 from __future__ import annotations
 
 from collections import defaultdict, deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from src.judging.fills.markets import Market
     from src.judging.fills.records import Fee, Fill
@@ -91,12 +91,14 @@ class Followed:
     Attributes:
         parts: What they opened and what came of it, by decision, exchange and market.
         untagged: The places of fills that opened something for no decision.
+        unclear: Exchanges and markets with a fill of which nobody knows which of two open positions it belongs to.
         closing: How many fills only closed.
         from_before: How many closed something that the file does not show opened.
     """
 
     parts: dict[Key, Parts] = field(default_factory=dict)
     untagged: list[str] = field(default_factory=list)
+    unclear: set[tuple[str, Market]] = field(default_factory=set)
     closing: int = 0
     from_before: int = 0
 
@@ -110,11 +112,38 @@ def follow(fills: Iterable[Fill], tag_of: Callable[[Fill], str | None], prices: 
         prices: What fees in other currencies are worth in dollars.
     """
     result = Followed()
-    books: defaultdict[tuple[str, Market, bool, int], deque[_Lot]] = defaultdict(deque)
+    books: defaultdict[tuple[object, ...], deque[_Lot]] = defaultdict(deque)
     for fill in fills:
-        own, opposite = (books[fill.venue, fill.market, fill.is_spot, side] for side in (fill.side, -fill.side))
-        _take(fill, own, opposite, tag_of(fill), prices, result)
+        own, opposite = (
+            books[fill.venue, fill.market, fill.expiry, fill.is_spot, side] for side in (fill.side, -fill.side)
+        )
+        for part in _in_parts(fill):
+            if own and opposite and not _is_position_known(part, opposite):
+                result.unclear.add((part.venue, part.market))
+            _take(part, own, opposite, tag_of(part), prices, result)
     return result
+
+
+def _in_parts(fill: Fill) -> Iterator[Fill]:
+    """Return a fill in the part that closed a position and the one that opened one, where the exchange says so."""
+    if fill.closed is None or fill.is_spot:
+        yield fill
+        return
+    closed = min(abs(fill.closed), fill.amount)
+    for effect, amount in (("close", closed), ("open", fill.amount - closed)):
+        if amount:
+            share = amount / fill.amount
+            fees = fill.fees if fill.fees is None else tuple(
+                replace(fee, amount=fee.amount * share) for fee in fill.fees
+            )  # fmt: skip
+            yield replace(fill, amount=amount, effect=effect, fees=fees, closed=None)
+
+
+def _is_position_known(fill: Fill, opposite: deque[_Lot]) -> bool:
+    """Tell whether it is known which of two positions, one long and one short, a fill belongs to."""
+    if fill.is_spot or fill.effect in ("open", "close"):
+        return True
+    return fill.effect is None and fill.realized is not None and (fill.realized != 0 or _opens_beside(fill, opposite))
 
 
 def _take(
@@ -131,7 +160,7 @@ def _take(
     if rest <= fill.amount * _DUST:
         result.closing += 1
         return
-    if _was_open_before(fill, rest):
+    if _was_open_before(fill, rest, is_hedged=bool(own)):
         result.from_before += 1
         return
     share = rest / fill.amount
@@ -165,11 +194,19 @@ def _opens_beside(fill: Fill, opposite: deque[_Lot]) -> bool:
     return abs(fill.price - mean) * min(fill.amount, amount) > _ROUNDING
 
 
-def _was_open_before(fill: Fill, rest: Decimal) -> bool:
-    """Tell whether what is left of a fill closes something from before the file, rather than opening a position."""
+def _was_open_before(fill: Fill, rest: Decimal, *, is_hedged: bool) -> bool:
+    """Tell whether what is left of a fill closes something from before the file, rather than opening a position.
+
+    Args:
+        fill: The fill.
+        rest: What is left of its amount.
+        is_hedged: Whether there is a position of its own side already, so that it closed one beside that.
+    """
     if fill.is_spot:
         return fill.side < 0
-    return fill.effect == "close" or (fill.effect is None and bool(fill.realized) and rest == fill.amount)
+    return fill.effect == "close" or (
+        fill.effect in (None, "net") and bool(fill.realized) and (rest == fill.amount or is_hedged)
+    )
 
 
 def _net_amount(fill: Fill) -> Decimal:

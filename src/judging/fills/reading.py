@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import re
 from collections import Counter
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from src.judging.fills.formats import FORMATS, known_header
+from src.judging.fills.json_trades import json_trades
 from src.judging.fills.records import Fill, FillsError
 from src.judging.fills.rows import OrderFee, RowError, as_fill
 
@@ -20,7 +20,12 @@ if TYPE_CHECKING:
 
     from src.judging.fills.formats import Header
 
+ONE_WAY: Final = (
+    "{} does not say to which position a fill belongs: it is read as of an account in one-way mode, where a fill "
+    "closes what is open on the other side. In hedge mode its results are not right."
+)
 NO_OTHER_HALF: Final = "its order's other half is not in the file"
+_ONE_WAY_VENUES: Final = ("kraken", "hyperliquid")  # that have no other mode
 _DATES: Final = (None, "day-first", "month-first", "year-first")
 _HEADER_ROWS: Final = 30  # names stand in one of these
 _DELIMITERS: Final = (",", ";", "\t")
@@ -38,12 +43,14 @@ class FillFile:
     Attributes:
         fills: The fills, oldest first.
         formats: What the files are.
+        remarks: What had to be assumed of them.
         skipped: How many rows are no trades, or cannot be used, by reason.
         duplicates: How many fills stand more than once.
     """
 
     fills: list[Fill] = field(default_factory=list)
     formats: list[str] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
     skipped: Counter[str] = field(default_factory=Counter)
     duplicates: int = 0
 
@@ -85,8 +92,18 @@ def read_fills(paths: Sequence[Path], *, zone: str | None = None, dates: str | N
 
 def _identity(fill: Fill) -> tuple[object, ...]:
     if fill.trade_id is not None:
-        return (fill.venue, fill.market, fill.trade_id, fill.side)
-    return (fill.venue, fill.market, fill.side, fill.time_ns, fill.price, fill.amount, fill.order_id)
+        return (fill.venue, fill.market, fill.expiry, fill.is_spot, fill.trade_id, fill.side)
+    return (
+        fill.venue,
+        fill.market,
+        fill.expiry,
+        fill.is_spot,
+        fill.side,
+        fill.time_ns,
+        fill.price,
+        fill.amount,
+        fill.order_id,
+    )
 
 
 def _of_file(path: Path, result: FillFile, zone: str | None, dates: str | None) -> list[Fill]:
@@ -97,8 +114,11 @@ def _of_file(path: Path, result: FillFile, zone: str | None, dates: str | None) 
         text = "".join(open_text(path).blocks())
     except MarketDataError as error:
         raise FillsError(str(error)) from error
-    rows = _json_rows(text, path) if text.lstrip("\ufeff \t\r\n")[:1] in ("[", "{") else _csv_rows(text, path)
-    header, stated, lines = rows
+    stated: str | None = None
+    if text.lstrip("\ufeff \t\r\n")[:1] in ("[", "{"):
+        header, lines = json_trades(text, path)
+    else:
+        header, stated, lines = _csv_rows(text, path)
     result.formats.append(f"{path.name}: {header.format.name}")
     if dates not in _DATES:
         raise FillsError(f"--dates is {dates!r}: give day-first or month-first.")
@@ -117,7 +137,13 @@ def _of_file(path: Path, result: FillFile, zone: str | None, dates: str | None) 
             order_fees.append(item)
         else:
             fills.append(replace(item, resolution_ns=resolution_ns))
+    if header.format.venue not in _ONE_WAY_VENUES and any(map(_names_no_position, fills)):
+        result.remarks.append(ONE_WAY.format(path.name))
     return _with_fees(fills, order_fees, result)
+
+
+def _names_no_position(fill: Fill) -> bool:
+    return not fill.is_spot and fill.effect is None and fill.closed is None and fill.realized is None
 
 
 def _with_fees(fills: list[Fill], order_fees: list[OrderFee], result: FillFile) -> list[Fill]:
@@ -180,30 +206,6 @@ def _lines(text: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
         except csv.Error:
             continue
         yield line, [cell.strip() for cell in row]
-
-
-def _json_rows(text: str, path: Path) -> tuple[Header, str | None, list[tuple[int, list[str]]]]:
-    try:
-        records = json.loads(text.lstrip("\ufeff"), parse_float=str, parse_int=str)
-    except (ValueError, RecursionError) as error:
-        raise FillsError(f"{path} is no JSON: {error}.") from error
-    if isinstance(records, dict):
-        records = next((value for value in records.values() if isinstance(value, list)), None)
-    if not isinstance(records, list) or not records or not all(isinstance(item, dict) for item in records):
-        raise FillsError(f"{path} holds no list of trades: give what fetch_my_trades returns, or an exchange's export.")
-    names = list(dict.fromkeys(name for item in records for name in item))
-    header = known_header(names)
-    if header is None:
-        raise FillsError(f"{path} has trades of an unknown form, with {', '.join(names[:12])}.")
-    return header, None, [(place, [_cell(item.get(name)) for name in names]) for place, item in enumerate(records, 1)]
-
-
-def _cell(value: Any) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return str(value).lower()
-    return value if isinstance(value, str) else json.dumps(value)
 
 
 def _times(

@@ -40,12 +40,15 @@ class Fill:
         amount: How many units of the base.
         time_ns: When, in nanoseconds since 1970.
         fees: What was paid for it; None where the file does not say.
-        effect: `open` or `close`, where the exchange says so.
+        effect: `open` or `close`, where the exchange says so; `net` where it says that the account holds one position
+            of a market.
         is_spot: Whether it moved the coins themselves.
         trade_id: The exchange's id of it.
         order_id: The exchange's id of the order.
         realized: What the exchange says that it realized.
         place: The file and the line.
+        expiry: When the contract is delivered, of futures alone: their positions are apart from perpetual ones.
+        closed: How much of the amount closed a position, where the exchange says so; the rest opened one.
         excludes: What is not in it, such as funding.
         resolution_ns: How exact its time is: it may be later by less than this.
     """
@@ -63,6 +66,8 @@ class Fill:
     order_id: str | None
     realized: Decimal | None
     place: str
+    closed: Decimal | None = None
+    expiry: str | None = None
     excludes: tuple[str, ...] = ()
     resolution_ns: int = 1
 

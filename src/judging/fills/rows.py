@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 from src.judging.fills.formats import side_of
-from src.judging.fills.markets import DOLLARS, MINTS, Market, market_of
+from src.judging.fills.markets import DOLLARS, MINTS, Market, expiry_of, market_of
 from src.judging.fills.records import Fee, Fill, number, with_unit
 
 if TYPE_CHECKING:
@@ -21,11 +21,16 @@ NO_NUMBER: Final = "its price or amount is no number above 0, with a decimal poi
 CONTRACTS: Final = "its amount is in contracts of a size that the file does not say"
 INVERSE: Final = "it is settled in the coin itself"
 NO_MARKET: Final = "its market is only a number"
+NO_CATEGORY: Final = "it does not say whether it is of the spot market: add the answer's `category`"
+OPTION: Final = "it is an option"
+CORRECTION: Final = "it reverses or corrects another trade"
 SWAP_OF_OTHERS: Final = "neither token of the swap is USDC, USDT or SOL"
 _LONGEST_NESTED: Final = 5_000  # characters of an object in a cell
 # The position that a fill belongs to in an account with positions of both sides: Binance's name and OKX's.
-_POSITION: Final = ("positionSide", "posSide")
-_SIDES: Final = {"long": 1, "short": -1}
+# and Bybit's number; `both`, `net` and 0 are of accounts with one position of a market.
+_POSITION: Final = ("positionSide", "posSide", "positionIdx")
+_SIDES: Final = {"long": 1, "short": -1, "1": 1, "2": -1}
+_ONE_WAY: Final = ("both", "net", "0")
 _INVERSE_VENUES: Final = ("binance", "bybit", "okx")
 
 
@@ -75,13 +80,15 @@ def as_fill(cells: list[str], header: Header, time_us: int | None, place: str) -
         raise RowError(NO_TRADE)
     if time_us is None:
         raise RowError(NO_TIME)
+    if header.format.name == "coinbase api" and row["kind"].lower() != "fill":
+        raise RowError(CORRECTION)
     market, is_spot = _market(row, header)
     if row.has("balance_unit") and is_spot and row["balance_unit"].upper() != market.base:
         fee = Fee(
             amount=(number(row["fee"]) or Decimal(0)) * header.format.fee_sign + 0, currency=row["fee_currency"].upper()
         )
         return OrderFee(order_id=row["order"], market=market, fee=fee)
-    price, amount = _price_and_amount(row, market, is_spot=is_spot)
+    price, amount = _price_and_amount(row, header, market, is_spot=is_spot)
     return Fill(
         venue=header.format.venue,
         market=market,
@@ -91,6 +98,8 @@ def as_fill(cells: list[str], header: Header, time_us: int | None, place: str) -
         time_ns=time_us * 1_000,
         fees=_fees(row, header, market, side[0], is_spot=is_spot),
         effect=_effect(row, *side),
+        closed=_closed(row),
+        expiry=None if is_spot else expiry_of(row["market"]),
         is_spot=is_spot,
         trade_id=row["id"] or None,
         order_id=row["order"] or row["hash"] or None,
@@ -107,8 +116,16 @@ def _effect(row: _Row, side: int, effect: str | None) -> str | None:
         return words.partition(" ")[0]
     info = _nested(row["info"]) or {}
     position = row["position"] or next((info[name] for name in _POSITION if info.get(name)), "")
+    if str(position).lower() in _ONE_WAY:
+        return "net"
     direction = _SIDES.get(str(position).lower())
     return effect if direction is None else "open" if direction == side else "close"
+
+
+def _closed(row: _Row) -> Decimal | None:
+    """Return how much of a fill closed a position, in Bybit's words; None where nothing says it."""
+    text = row["closed"] or str((_nested(row["info"]) or {}).get("closedSize") or "")
+    return number(text) if text else None
 
 
 def _market(row: _Row, header: Header) -> tuple[Market, bool]:
@@ -126,6 +143,8 @@ def _market(row: _Row, header: Header) -> tuple[Market, bool]:
         is_spot = _row_is_spot(row, header, symbol)
     if header.format.venue == "hyperliquid" and market.quote is None:
         market = Market(base=market.base, quote="USDC")  # its perpetuals are settled in that
+    if header.format.name == "bybit api" and not is_spot:
+        market = _bybit_market(market, row["category"].lower())
     settled = symbol.partition(":")[2].partition("-")[0].upper()
     inverse_name = market.quote == "USD" and header.format.venue in _INVERSE_VENUES
     if not is_spot and (inverse_name or (settled and settled == market.base)):
@@ -134,6 +153,15 @@ def _market(row: _Row, header: Header) -> tuple[Market, bool]:
 
 
 def _row_is_spot(row: _Row, header: Header, symbol: str) -> bool:
+    if header.format.name == "bybit api":
+        category = row["category"].lower()
+        if not category and not row["closed"]:
+            raise RowError(NO_CATEGORY)
+        return category == "spot"
+    if header.format.name == "coinbase api":
+        return symbol.count("-") == 1
+    if header.format.name == "kucoin api":
+        return row["kind"].lower() == "trade"
     if header.format.venue == "kraken":
         return not number(row["margin"] or "0")
     if header.format.venue == "okx":
@@ -143,7 +171,16 @@ def _row_is_spot(row: _Row, header: Header, symbol: str) -> bool:
     return ":" not in symbol
 
 
-def _price_and_amount(row: _Row, market: Market, *, is_spot: bool) -> tuple[Decimal, Decimal]:
+def _bybit_market(market: Market, category: str) -> Market:
+    """Return a contract's market: those whose names end in PERP are settled in USDC."""
+    if category == "option":
+        raise RowError(OPTION)
+    if market.quote is None and market.base.endswith("PERP"):
+        return Market(base=market.base.removesuffix("PERP"), quote="USDC")
+    return market
+
+
+def _price_and_amount(row: _Row, header: Header, market: Market, *, is_spot: bool) -> tuple[Decimal, Decimal]:
     price, _ = with_unit(row["price"])
     amount, unit = with_unit(row["amount"])
     unit = unit or row["unit"].upper() or None
@@ -151,12 +188,23 @@ def _price_and_amount(row: _Row, market: Market, *, is_spot: bool) -> tuple[Deci
         raise RowError(CONTRACTS)
     if price is None or amount is None or price <= 0 or not amount:
         raise RowError(NO_NUMBER)
+    if row["in_quote"].lower() == "true":
+        return price, abs(amount) / price
+    if not is_spot and _counts_contracts(row, header):
+        raise RowError(CONTRACTS)
     cost, _ = with_unit(row["cost"]) if row["cost"] else (None, None)
     if not is_spot and row.has("fees") and cost:  # ccxt's amounts are in contracts, its costs in money
         return price, abs(cost) / price
     if not is_spot and row.has("fees"):
         raise RowError(CONTRACTS)
     return price, abs(amount)
+
+
+def _counts_contracts(row: _Row, header: Header) -> bool:
+    """Tell whether an amount is in contracts, of interfaces that count so: OKX's, and Coinbase's futures."""
+    if header.format.name == "okx api":
+        return row["kind"].lower() != "margin"
+    return header.format.name == "coinbase api" and not row["market"].upper().endswith("-PERP-INTX")
 
 
 def _fees(row: _Row, header: Header, market: Market, side: int, *, is_spot: bool) -> tuple[Fee, ...] | None:
@@ -166,14 +214,16 @@ def _fees(row: _Row, header: Header, market: Market, side: int, *, is_spot: bool
     amount, unit = with_unit(row["fee"])
     if amount is None:
         return None
-    if unit is None and row.has("fee_currency"):
-        unit = row["fee_currency"].upper() or None
+    if unit is None and row["fee_currency"]:
+        unit = row["fee_currency"].upper()
     elif unit is None and header.format.fee_in == "quote":
         unit = market.quote
     elif unit is None and header.format.fee_in == "received":
         unit = market.base if is_spot and side > 0 else market.quote
     elif unit is None and header.format.name == "bybit derivatives":
         unit = market.quote
+    if row["maker"].lower() == "false":
+        amount = abs(amount)  # Binance's documentation writes what takers pay below 0, its interface above
     return (Fee(amount=amount * header.format.fee_sign + 0, currency=unit),)
 
 

@@ -18,6 +18,7 @@ from src.agents.risk.symbols import exposure_of
 from src.judging.paper.account import ZERO, Position, market_key
 from src.judging.paper.lanes import DIRECTIONS, Lane, Step
 from src.judging.paper.sizing import Wish, is_closed_by_account_limits, largest_quantity
+from src.observability.ledger import misleading
 from src.observability.store.book_records import BookEventRecord
 
 if TYPE_CHECKING:
@@ -89,8 +90,13 @@ class Filler:
         left = {market_key(trade.symbol) for trade in account.trades} & markets.keys()
         lanes: dict[str, list[DecisionRecord]] = {key: [] for key in [*account.positions, *sorted(left)]}
         for decision in decisions:
-            if decision.status == "decided" and decision.action in DIRECTIONS and decision.id not in account.followed:
-                lanes.setdefault(market_key(decision.symbol), []).append(decision)
+            if decision.status != "decided" or decision.action not in DIRECTIONS or decision.id in account.followed:
+                continue
+            problem = misleading(decision.symbol)
+            if problem is not None:  # written by an earlier version
+                self._filling.waiting[decision.id] = problem
+                continue
+            lanes.setdefault(market_key(decision.symbol), []).append(decision)
         last_ns = account.last_ns
         self.lanes = [
             Lane(key, orders, markets.get(key), account.positions.get(key), settled_ns=settled_ns, last_ns=last_ns)

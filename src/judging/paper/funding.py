@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import math
+import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
@@ -14,11 +15,17 @@ if TYPE_CHECKING:
 
 _TIMES: Final = ("timestamp", "time", "datetime", "date", "fundingtime", "funding_time", "calctime", "calc_time")
 _RATES: Final = ("funding_rate", "fundingrate", "rate", "last_funding_rate")
-_SYMBOLS: Final = ("symbol", "coin")
+_PERCENT: Final = re.compile(r"_?\(%\)|_pct|_percent|_?%")  # behind the rates' name
+_SYMBOLS: Final = ("symbol", "coin", "contracts", "contract")
 _MARKETS: Final = (*_SYMBOLS, "venue", "exchange")
 _MINUTE_NS: Final = 60_000_000_000
 # Binance's stamps are up to tens of milliseconds behind the hour: 1600156800010.
 _LATEST_NS: Final = 1_000_000_000
+_YEAR_NS: Final = 365 * 86_400 * 1_000_000_000
+_USUAL_NS: Final = 8 * 3600 * 1_000_000_000  # between two settlements, where one rate alone does not tell
+# Rates of which half are higher, as a fraction of a year, may be percent: 0.01% in eight hours, which exchanges charge
+# where nothing moves, is 0.11 a year as the fraction 0.0001, and 11 if its 0.01 is taken for one.
+_HIGHEST_A_YEAR: Final = 1.0
 
 
 class FundingError(ValueError):
@@ -28,8 +35,10 @@ class FundingError(ValueError):
 def read_funding(path: Path) -> FundingSeries:
     """Return the rates of a file: longs pay a positive one, as a fraction of the position's value (0.0001 is 0.01%).
 
+    They are percent where each has the sign, or where their column's name says so.
+
     Raises:
-        FundingError: a row makes no sense, or there are rates of several markets.
+        FundingError: a row makes no sense, there are rates of several markets, or they may be fractions or percent.
         OSError: the file cannot be read.
     """
     import numpy
@@ -37,16 +46,18 @@ def read_funding(path: Path) -> FundingSeries:
     rates: dict[int, float] = {}
     with path.open(encoding="utf-8-sig", newline="") as stream:
         reader = csv.DictReader(stream, skipinitialspace=True)
-        names = {name.strip().lower(): name for name in reader.fieldnames or () if name}
-        time_name, rate_name = (
-            next((names[item] for item in wanted if item in names), None) for wanted in (_TIMES, _RATES)
-        )
+        names = {"_".join(name.lower().split()): name for name in reader.fieldnames or () if name.strip()}
+        rated = {_PERCENT.sub("", name): name for name in names if _PERCENT.search(name)}
+        unit = 100 if not any(item in names for item in _RATES) and any(item in rated for item in _RATES) else 1
+        time_name = next((names[item] for item in _TIMES if item in names), None)
+        rate_name = next((names.get(item) or names[rated[item]] for item in _RATES if item in {*names, *rated}), None)
         if time_name is None or rate_name is None:
             raise FundingError(
                 f"{path} needs a header with timestamp and funding_rate; it has {', '.join(names) or 'none'}."
             )
         stated = [item for item in _MARKETS if item in names]
         markets: set[tuple[str | None, ...]] = set()
+        signs: set[bool] = set()
         for line, row in enumerate(reader, start=2):
             markets.add(tuple(row.get(names[item]) for item in stated))
             if len(markets) > 1:
@@ -54,10 +65,16 @@ def read_funding(path: Path) -> FundingSeries:
             time_ns = _settled(_nanoseconds(row.get(time_name) or "", f"{path}, line {line}"))
             if time_ns in rates:
                 raise FundingError(f"{path}, line {line}: its time stands in the file twice.")
-            rates[time_ns] = _rate(row.get(rate_name) or "", f"{path}, line {line}")
+            text = (row.get(rate_name) or "").strip()
+            signs.add(text.endswith("%"))
+            if len(signs) > 1:
+                raise FundingError(f"{path}, line {line}: some rates are in percent, others are not: write all alike.")
+            rates[time_ns] = _rate(text, 100 if text.endswith("%") else unit, f"{path}, line {line}")
     if not rates:
         raise FundingError(f"{path} has no rates.")
     times = sorted(rates)
+    if unit == 1 and signs == {False}:
+        _refuse_doubtful(path, times, list(rates.values()))
     symbol = next((value for item, value in zip(stated, markets.pop(), strict=True) if item in _SYMBOLS), None)
     return FundingSeries(
         time_ns=numpy.array(times, dtype="int64"),
@@ -66,9 +83,24 @@ def read_funding(path: Path) -> FundingSeries:
     )
 
 
-def _rate(text: str, where: str) -> float:
+def _refuse_doubtful(path: Path, times: list[int], rates: list[float]) -> None:
+    """Refuse rates that may be fractions as well as percent, which differ by a hundred."""
+    import numpy
+
+    sizes = sorted(abs(rate) for rate in rates if rate)
+    every_ns = float(numpy.median(numpy.diff(times))) if len(times) > 1 else _USUAL_NS
+    usual = sizes[len(sizes) // 2] if sizes else 0.0
+    if usual * _YEAR_NS / every_ns > _HIGHEST_A_YEAR:
+        raise FundingError(
+            f"{path}: its rates, such as {usual:g}, may be fractions ({usual:.6g} is {usual * 100:.6g}%) or percent "
+            f"({usual:g}%): write percent with the sign, or name the column funding_rate_pct, and fractions of so high "
+            f"a rate as percent too: {usual * 100:.6g}%."
+        )
+
+
+def _rate(text: str, unit: int, where: str) -> float:
     try:
-        rate = float(text)
+        rate = float(text.removesuffix("%").strip()) / unit
     except ValueError:
         rate = math.nan
     if not (math.isfinite(rate) and abs(rate) < 0.5):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from src.agents.market.symbols import same_symbol
 from src.judging.rules.definitions import ACTIONS
 from src.judging.rules.patterns import LONGEST_TEXT
-from src.observability.ledger import are_in_order, book_of, parse_horizons
+from src.observability.ledger import are_in_order, book_of, misleading, parse_horizons
 from src.observability.store.ledger_records import DecisionRecord
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ TWO_VALUES: Final = "its prompt says two things"
 NO_ACTION: Final = "the action is none of the rule's"
 WRONG_SIDE: Final = "its target or stop lies on the wrong side"
 BAD_NUMBER: Final = "a number in it cannot be"
+LOOKS_ALIKE: Final = "its symbol has letters that look like others"
 
 _NAMESPACE: Final = uuid.UUID("8f2f3a0e-93c5-4f5c-8ac6-2f0b3a1d7f54")
 _QUOTED: Final = re.compile(r"[-/_:]|(?<=[A-Z0-9])(?:USDT|USDC|USD|EUR|PERP)$")
@@ -233,6 +234,8 @@ def _symbol(call: RecordedCall, rule: Rule, values: _Values) -> str:
     symbol = whole or symbols[0]
     if not all(_is_one_market(symbol, other) for other in symbols):
         raise _NoDecision(TWO_SYMBOLS)
+    if misleading(symbol) is not None:
+        raise _NoDecision(LOOKS_ALIKE)
     if whole is not None or rule.quote is None or len(symbol) >= _LONG_ADDRESS:
         return symbol
     return f"{symbol}-{rule.quote}"

@@ -7,13 +7,14 @@ import sqlite3
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from src.models.call import highest_cost
 from src.models.call.billing import requested_tier
 from src.models.call.steps import Sleep
 from src.models.errors import BudgetExceeded, InvalidRequest, ModelTimeout
-from src.models.limits import budget_states, budgets
+from src.models.limits import amounts, budget_states, budgets
 from src.observability.store.budgets import BudgetStore, Refusal, Reservation, StoreIsLockedError, Window
 from src.observability.store.schema import SpoolError
 
@@ -169,8 +170,8 @@ class BudgetGate:
         key = (self._model.provider, self._model.model_name)
         _underestimates[key] = _underestimates.get(key, 1.0) * cost_usd / self._highest_usd
         _log.warning(
-            "A call of %s:%s cost $%.6f, more than the $%.6f reserved for it: later calls reserve more.",
-            *key, cost_usd, self._highest_usd,
+            "A call of %s:%s cost %s, more than the %s reserved for it: later calls reserve more.",
+            *key, amounts.usd(cost_usd), amounts.usd(self._highest_usd),
         )  # fmt: skip
 
     def _warn(self, chosen: Sequence[Budget], windows: Sequence[Window], reservation: Reservation) -> None:
@@ -182,8 +183,8 @@ class BudgetGate:
                 continue
             _warned.add((window.key, window.start_s))
             text = (
-                f"The {budget.window}'s soft budget of ${budget.limit_usd:g} ({_matching(budget)}) is reached: "
-                f"${before.spent_usd:.4f} spent, ${before.reserved_usd:.4f} reserved."
+                f"The {budget.window}'s soft budget of {amounts.limit(budget.limit_usd)} ({_matching(budget)}) is "
+                f"reached: {amounts.usd(before.spent_usd)} spent, {amounts.usd(before.reserved_usd)} reserved."
             )
             _log.warning("%s", text)
             self._observation.event("budget", level="WARNING", status_message=text)
@@ -208,9 +209,17 @@ def _store() -> BudgetStore:
     path = pipeline.settings.trace_db
     store = _stores.get(path)
     if store is None:
-        store = _stores.setdefault(path, BudgetStore(path))
+        store = _stores.setdefault(path, BudgetStore(path, recover=partial(_recover, path)))
     _latest = (pipeline, store)
     return store
+
+
+def _recover(path: Path, error: sqlite3.DatabaseError) -> bool:
+    """Have the trace store replace its damaged file, so that its observations move to the new one too."""
+    from src.observability.current import get_pipeline
+
+    spool = get_pipeline().spool
+    return spool is not None and spool.path == path.absolute() and spool.recover(error)
 
 
 def _nap_s(remaining_s: Callable[[], float], locked_until: float, error: StoreIsLockedError) -> float:
@@ -279,10 +288,11 @@ def _matching(budget: Budget) -> str:
 
 def _refusal(budget: Budget, refusal: Refusal, highest_usd: float, now: float) -> str:
     standing = refusal.standing
+    spent, reserved, cost = map(amounts.usd, (standing.spent_usd, standing.reserved_usd, highest_usd))
     text = (
-        f"the {budget.window}'s budget of ${budget.limit_usd:g} ({_matching(budget)}, {budget.source}) is not enough: "
-        f"${standing.spent_usd:.4f} spent, ${standing.reserved_usd:.4f} reserved by calls under way, and this call may "
-        f"cost ${highest_usd:.4f}. Nothing was sent."
+        f"the {budget.window}'s budget of {amounts.limit(budget.limit_usd)} ({_matching(budget)}, {budget.source}) is "
+        f"not enough: {spent} spent, {reserved} reserved by calls under way, and this call may cost {cost}. Nothing "
+        "was sent."
     )
     if budget.window == "run":
         return text

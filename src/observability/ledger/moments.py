@@ -1,8 +1,12 @@
-"""Refuse a time without a zone where it has two readings: that of this machine's clock, and UTC."""
+"""Refuse times that have two readings, that of this machine's clock and UTC, or that have not come yet."""
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime, timedelta
+from typing import Final
+
+_SKEW_NS: Final = 300_000_000_000  # clocks of different machines may differ by so much
 
 
 def aware(moment: datetime, name: str) -> datetime:
@@ -21,3 +25,18 @@ def aware(moment: datetime, name: str) -> datetime:
             f"{plain.isoformat(' ')}+00:00 in UTC. Give one of them, such as datetime.now(UTC)."
         )
     return plain.replace(tzinfo=UTC)
+
+
+def refuse_future(time_ns: int, name: str) -> None:
+    """Refuse a time, in nanoseconds since 1970, that this machine's clock has not reached, five minutes apart.
+
+    Raises:
+        ValueError: it lies in the future; the message names it.
+    """
+    now_ns = time.time_ns()
+    if time_ns > now_ns + _SKEW_NS:
+        moment, now = (datetime.fromtimestamp(item / 1e9, UTC) for item in (time_ns, now_ns))
+        raise ValueError(
+            f"{name} is {moment:%Y-%m-%d %H:%M:%S} UTC, and it is {now:%Y-%m-%d %H:%M:%S} UTC now: what comes later is "
+            "known to nobody. Check its zone and its unit, and this machine's clock."
+        )

@@ -19,7 +19,9 @@ from opentelemetry import trace as otel_trace
 from src.observability import attributes as names
 from src.observability.current import get_pipeline
 from src.observability.ledger.horizons import parse_horizons
-from src.observability.ledger.moments import aware
+from src.observability.ledger.moments import aware, refuse_future
+from src.observability.ledger.symbols import market_name
+from src.observability.ledger.texts import check_texts, model_names
 from src.observability.ledger.votes import write_votes
 from src.observability.redaction import redact_text
 from src.observability.spans import encoding
@@ -175,13 +177,13 @@ def _record(
     fields: dict[str, Any],
 ) -> DecisionRecord:
     """Return a decision's record, with what its run tells; ValueError names a field that cannot be what it says."""
-    _refuse_unknown(fields)
+    _check(fields)
     scope = scopes.from_context(otel_context.get_current(), get_pipeline().caller_scope)
     now_ns = time.time_ns()
-    as_of_ns = now_ns if as_of is None else nanoseconds(as_of)
+    as_of_ns = now_ns if as_of is None else _past(as_of)
     trace_id, observation_id = _current_ids()
     prompt_name, prompt_version, prompt_hash = _prompt(fields.get("prompt"))
-    models, metadata = list(fields.get("models", ())), fields.get("metadata")
+    models, metadata = model_names(fields.get("models")), fields.get("metadata")
     cost_usd = bounded("cost_usd", fields.get("cost_usd"), 0, math.inf)
     direction = _action(action)
     price, target, stop = _prices(direction, price, fields)
@@ -189,7 +191,7 @@ def _record(
         id=str(fields.get("decision_id") or uuid.uuid4().hex),
         time_ns=now_ns,
         as_of_ns=as_of_ns,
-        symbol=_symbol(symbol),
+        symbol=market_name(symbol),
         action=direction,
         confidence=percent("confidence", confidence),
         horizons=",".join(item.name for item in horizons),
@@ -248,10 +250,19 @@ def _prompt(prompt: Any) -> tuple[str | None, str | None, str | None]:
     return name, version, digest
 
 
-def _refuse_unknown(fields: Mapping[str, object]) -> None:
+def _past(as_of: datetime | float) -> int:
+    """Return a time as nanoseconds since 1970; ValueError where it lies in the future."""
+    as_of_ns = nanoseconds(as_of)
+    refuse_future(as_of_ns, "its time")
+    return as_of_ns
+
+
+def _check(fields: Mapping[str, object]) -> None:
+    """Refuse fields that there are none of, and texts that are none."""
     unknown = sorted(fields.keys() - DecisionFields.__annotations__.keys())
     if unknown:
         raise ValueError(f"it has no field {unknown[0]!r}: DecisionFields lists them.")
+    check_texts(fields)
 
 
 def write_decision(record: DecisionRecord) -> bool:
@@ -306,13 +317,6 @@ def _current_ids() -> tuple[str | None, str | None]:
 
 def _environment(scope: Scope) -> str:
     return str(scope.attributes.get(names.ENVIRONMENT) or scope.environment or get_pipeline().settings.environment)
-
-
-def _symbol(symbol: object) -> str:
-    name = symbol.strip() if isinstance(symbol, str) else ""
-    if not name:
-        raise ValueError(f"its symbol is {symbol!r:.40}: give the market's name, such as BTC-USD.")
-    return name
 
 
 def _action(action: object) -> str:

@@ -32,7 +32,7 @@ from src.observability.store.budget_blocks import (
     standing_of,
 )
 from src.observability.store.connections import read_only, roll_back
-from src.observability.store.file import StoreFile, is_busy
+from src.observability.store.file import StoreFile, is_busy, is_corrupt
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -70,14 +70,21 @@ class BudgetStore:
     Args:
         path: The store's file; it is made where it is missing.
         clock: Seconds since 1970.
+        recover: Replaces a damaged file, and moves what can be read of it to the new one; tells whether it did. Where
+            it is not given, only what is spent of budgets moves.
 
     Attributes:
         path: The store's file.
     """
 
-    def __init__(self, path: Path, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        path: Path,
+        clock: Callable[[], float] = time.time,
+        recover: Callable[[sqlite3.DatabaseError], bool] | None = None,
+    ) -> None:
         self._clock = clock
-        self._file = StoreFile(path, "normal", clock)
+        self._file = StoreFile(path, "normal", clock, recover)
         self._lock = threading.Lock()
         self._connection: sqlite3.Connection | None = None
         self._locked_for_fork = False
@@ -109,7 +116,12 @@ class BudgetStore:
             blocks = self._ready(windows, amount, until_s)
             if blocks is None:
                 is_burst = self._asked_at - asked_before < _BURST_S
-                refusal = self._grow(windows, amount, until_s, is_burst=is_burst)
+                try:
+                    refusal = self._grow(windows, amount, until_s, is_burst=is_burst)
+                except sqlite3.DatabaseError as error:
+                    if not is_corrupt(error):
+                        raise
+                    refusal = self._grow(windows, amount, until_s, is_burst=is_burst)  # in the new file
                 if refusal is not None:
                     return refusal
                 blocks = [self._blocks[window.name] for window in windows]
@@ -245,6 +257,13 @@ class BudgetStore:
             roll_back(connection)
             if is_busy(error):
                 raise StoreIsLockedError(str(error)) from error
+            raise
+        except sqlite3.DatabaseError as error:
+            roll_back(connection)
+            if is_corrupt(error):
+                connection.close()
+                self._connection = None
+                self._file.replace(error)
             raise
         except BaseException:
             roll_back(connection)

@@ -27,10 +27,25 @@ _DAMAGED: Final = ".corrupt-"
 
 
 class StoreFile:
-    """The file of one store, which may be moved, deleted or damaged while it is in use."""
+    """The file of one store, which may be moved, deleted or damaged while it is in use.
 
-    def __init__(self, path: Path, sync: Literal["normal", "full"], clock: Callable[[], float]) -> None:
+    Args:
+        path: Where it is.
+        sync: When SQLite syncs the disk.
+        clock: Seconds since 1970.
+        on_damage: Sets a damaged file aside, and sees to what can be read of it; tells whether it did. Where it is
+            not given, or did not, the file is set aside, and only what is spent of budgets moves to the new one.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        sync: Literal["normal", "full"],
+        clock: Callable[[], float],
+        on_damage: Callable[[sqlite3.DatabaseError], bool] | None = None,
+    ) -> None:
         self.path = path
+        self._on_damage = on_damage
         self._sync = sync
         self._clock = clock
         self._identity: tuple[int, int] | None = None  # of the file that was opened last
@@ -50,7 +65,7 @@ class StoreFile:
             except sqlite3.DatabaseError as error:
                 if not is_corrupt(error):
                     raise
-                self.set_aside(str(error))
+                self.replace(error)
             self._create()
             return self._connect(patience_s)
         except IsADirectoryError as error:
@@ -121,6 +136,15 @@ class StoreFile:
         if (status.st_dev, status.st_ino) != self._identity:
             return "gone"
         return "" if status.st_size else "emptied"
+
+    def replace(self, error: sqlite3.DatabaseError) -> None:
+        """Set the file aside after an error that means damage, so that the next one to open it begins a new one.
+
+        Raises:
+            SpoolError: the file is no store of ours: it stays as it is.
+        """
+        if self._on_damage is None or not self._on_damage(error):
+            self.set_aside(str(error))
 
     def set_aside(self, reason: str) -> Path | None:
         """Rename a damaged file; return its new path, or None where another process has renamed it already.

@@ -71,7 +71,7 @@ class Writer:
         self.connection: sqlite3.Connection | None = None
         self.open_error: SpoolError | None = None
         self._max_bytes = max_bytes
-        self._file = StoreFile(path, sync, clock)
+        self._file = StoreFile(path, sync, clock, self._see_to)
         self._queue: deque[Ticket] = deque()
         self._envelopes: dict[bytes, int] = {}
         self._limit = SizeLimit(path, max_bytes, grace_s=grace_s, clock=clock)
@@ -152,9 +152,15 @@ class Writer:
         with self.lock:
             try:
                 self._replace_damaged(str(error))
+                self.open()  # so that what is spent of budgets is in the new file when this returns
             except SpoolError as refusal:  # no store of ours: it stays, and writing to it is refused with an error
                 _log.debug("%s", refusal)
                 return False
+        return True
+
+    def _see_to(self, error: sqlite3.DatabaseError) -> bool:
+        """Replace a file that could not be opened, since it is damaged. Callers hold the lock."""
+        self._replace_damaged(str(error))
         return True
 
     def _replace_damaged(self, reason: str) -> None:

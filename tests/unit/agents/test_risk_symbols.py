@@ -4,7 +4,7 @@ from itertools import combinations
 
 import pytest
 
-from src.agents.risk_rules import Limits, Portfolio, Position, RiskAction, judge
+from src.agents.risk_rules import Limits, Portfolio, Position, RiskAction, RiskInputError, judge
 
 SAME = [
     "BTC-USD BTC/USD btc-usd BTCUSD BTC BTC_USD BTC.USD BTC:USD XBTUSD XBT/USD XXBTZUSD $BTC BTC-USDT BTCUSDT BTCUSDC "
@@ -17,6 +17,7 @@ SAME = [
     "BTCUSDT-LINEAR.BYBIT XBTUSD.BITMEX BTC-USDT-SWAP.OKX BTCUSDT@BINANCE BTC-USD-PERP.COINBASE_INTX "
     "BINANCE_SPOT_BTC_USDT BINANCEFTS_PERP_BTC_USDT BTCUSD.r BTCUSD.raw BTCUSDpro BTCUSD# BTCUSDm BTCUSDT.x XBT/USDT.P "
     "BTC-USD_UM-SWAP PERP_BTC_USDT #BTCUSD BTC-USD:SPOT BTC:PERP BTCTUSD BTCBUSD BTCDAI XBTTUSD B\u200bTC BTC\ufeff",
+    "BTC BTC\\USD BTC;USD BTC,USDT (BTC) BTC(spot) 'BTC-USD' BTC\u2022USD BTC-USD.CC",
     "US30 US30.cash US30m US30_i",
     "AAPL AAPL.NASDAQ AAPL.XNAS",
     "DYDX DYDX-USD DYDX-USD-PERP DYDX-USD-PERP.DYDX DYDXUSDT",
@@ -78,3 +79,29 @@ def test_spellings_of_one_exposure_are_held_together(spellings: str) -> None:
 
 def test_different_exposures_are_held_apart() -> None:
     assert [pair for pair in combinations(DIFFERENT, 2) if is_one_exposure(*pair)] == []
+
+
+@pytest.mark.parametrize(
+    ("symbol", "name"),
+    [
+        ("\u0412\u0422\u0421-USD", "CYRILLIC CAPITAL LETTER VE"),
+        ("\u0391\u0392C", "GREEK CAPITAL LETTER ALPHA"),
+        ("B\u0131TC", "LATIN SMALL LETTER DOTLESS I"),
+        ("\ua4d0TC-USD", "LISU LETTER BA"),
+        ("BTC\u0338", "COMBINING LONG SOLIDUS OVERLAY"),
+        ("BTC\u0663", "ARABIC-INDIC DIGIT THREE"),
+    ],
+)
+def test_names_with_letters_that_look_like_others_are_refused(symbol: str, name: str) -> None:
+    with pytest.raises(RiskInputError, match=rf"positions\[0\].*{name}.*letters A to Z"):
+        judge(Portfolio(1_000, 1_000, (Position(symbol=symbol, value_usd=200),)), Limits())
+
+
+@pytest.mark.parametrize("symbol", ["BTC\u2013USD", "BTC\u2215USD", "BTC\ufe0f-USD", "BTC\u2011USDT", "BTC\u3164-USD"])
+def test_dashes_slashes_and_what_shows_nothing_make_no_other_exposure(symbol: str) -> None:
+    assert is_one_exposure(symbol, "BTC-USD")
+
+
+def test_coins_with_chinese_names_are_exposures_of_their_own() -> None:
+    assert is_one_exposure("\u5e01\u5b89\u4eba\u751fUSDT", "\u5e01\u5b89\u4eba\u751f/USDT")
+    assert not is_one_exposure("\u5e01\u5b89\u4eba\u751fUSDT", "BTCUSDT")

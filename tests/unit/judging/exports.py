@@ -125,6 +125,63 @@ EXPORTS = {
         [(f"{MINT}-SOL", 1, "0.250", "8.000000", [], None, True, "2026-05-18T09:36:13+00:00")],
         {"it is no trade": 1},
     ),
+    "binance futures api": Export(
+        '[{"buyer":false,"commission":"0.0781","commissionAsset":"USDT","id":698759,"maker":false,"orderId":25851813,'
+        '"price":"7819.01","qty":"0.002","quoteQty":"15.63802","realizedPnl":"-0.91539999","side":"SELL",'
+        '"positionSide":"LONG","symbol":"BTCUSDT","time":1569514978020},'
+        '{"buyer":true,"commission":"-0.002","commissionAsset":"USDT","id":698760,"maker":true,"orderId":25851814,'
+        '"price":"7819.01","qty":"0.002","quoteQty":"15.63802","realizedPnl":"0","side":"BUY",'
+        '"positionSide":"BOTH","symbol":"BTCUSDT","time":1569514978021},'
+        '{"symbol":"BTCUSD_200626","id":6,"orderId":28,"pair":"BTCUSD","side":"SELL","price":"8800","qty":"1",'
+        '"realizedPnl":"0","marginAsset":"BTC","baseQty":"0.01136364","commission":"0.00000454",'
+        '"commissionAsset":"BTC","time":1590743483586,"positionSide":"BOTH","buyer":false,"maker":false}]',
+        [("BTC-USDT", -1, "7819.01", "0.002", [("0.0781", "USDT")], "close", False,
+          "2019-09-26T16:22:58.020000+00:00"),
+         ("BTC-USDT", 1, "7819.01", "0.002", [("-0.002", "USDT")], "net", False, "2019-09-26T16:22:58.021000+00:00")],
+        {"it is settled in the coin itself": 1},
+    ),
+    "bybit api": Export(
+        '{"retCode":0,"retMsg":"OK","result":{"nextPageCursor":"132766","category":"linear","list":['
+        '{"symbol":"ETHPERP","orderType":"Market","side":"Buy","orderId":"8c06","execTime":"1672282722429",'
+        '"feeCurrency":"","isMaker":false,"execFee":"0.071409","feeRate":"0.0006","execId":"e0cb","execPrice":"1190.15",'
+        '"execValue":"119.015","execType":"Trade","execQty":"0.1","closedSize":"","extraFees":""},'
+        '{"symbol":"ETHPERP","side":"Buy","orderId":"","execTime":"1672282722430","feeCurrency":"","execFee":"0.07",'
+        '"execId":"e0cc","execPrice":"1190.15","execType":"Funding","execQty":"0.1","closedSize":""}]},'
+        '"retExtInfo":{},"time":1672283754510}',
+        [("ETH-USDC", 1, "1190.15", "0.1", [("0.071409", "USDC")], None, False, "2022-12-29T02:58:42.429000+00:00")],
+        {"it is no trade": 1},
+    ),
+    "okx api": Export(
+        '{"code":"0","msg":"","data":[{"side":"buy","fillSz":"0.00192834","fillPx":"51858","fee":"-0.00000192834",'
+        '"fillPnl":"0","ordId":"680800","instType":"SPOT","instId":"BTC-USDT","posSide":"net","billId":"680801",'
+        '"fillTime":"1708587373361","execType":"T","tradeId":"744876980","feeCcy":"BTC","ts":"1708587373362"},'
+        '{"side":"buy","fillSz":"2","fillPx":"51858","fee":"-0.1","fillPnl":"0","ordId":"2","instType":"SWAP",'
+        '"instId":"BTC-USDT-SWAP","posSide":"long","billId":"2","fillTime":"1708587373361","execType":"T",'
+        '"tradeId":"2","feeCcy":"USDT","ts":"1708587373362"}]}',
+        [("BTC-USDT", 1, "51858", "0.00192834", [("0.00000192834", "BTC")], "net", True,
+          "2024-02-22T07:36:13.361000+00:00")],
+        {"its amount is in contracts of a size that the file does not say": 1},
+    ),
+    "coinbase api": Export(
+        '{"fills":[{"entry_id":"22","trade_id":"1111","order_id":"0000","trade_time":"2021-05-31T09:59:59.000Z",'
+        '"trade_type":"FILL","price":"10000.00","size":"12.5","commission":"1.25","product_id":"BTC-EUR",'
+        '"size_in_quote":true,"side":"BUY"},{"entry_id":"23","trade_id":"1112","order_id":"0001",'
+        '"trade_time":"2021-05-31T09:59:59.000Z","trade_type":"REVERSAL","price":"10000.00","size":"1",'
+        '"commission":"1.25","product_id":"BTC-USD","size_in_quote":false,"side":"BUY"}],"cursor":"789100"}',
+        [("BTC-EUR", 1, "10000.00", "0.00125", [("1.25", "EUR")], None, True, "2021-05-31T09:59:59+00:00")],
+        {"it reverses or corrects another trade": 1},
+    ),
+    "coinbase exchange api": Export(
+        '[{"created_at":"2024-01-02T03:04:05.678Z","trade_id":74,"product_id":"BTC-USD","order_id":"d50e",'
+        '"liquidity":"T","price":"42000.5","size":"0.01","fee":"2.52","side":"sell","settled":true}]',
+        [("BTC-USD", -1, "42000.5", "0.01", [("2.52", "USD")], None, True, "2024-01-02T03:04:05.678000+00:00")],
+    ),
+    "kucoin api": Export(
+        '{"code":"200000","data":{"currentPage":1,"items":[{"symbol":"BTC-USDT","tradeId":"5c35","orderId":"5c36",'
+        '"side":"buy","liquidity":"taker","price":"0.083","size":"0.8424304","funds":"0.0699217232","fee":"0",'
+        '"feeCurrency":"USDT","createdAt":1547026472000,"tradeType":"TRADE"}]}}',
+        [("BTC-USDT", 1, "0.083", "0.8424304", [("0", "USDT")], None, True, "2019-01-09T09:34:32+00:00")],
+    ),
     "ccxt": Export(
         '[{"id":"1","timestamp":1700000000000,"symbol":"BTC/USDT:USDT","order":"o","side":"buy","price":100.5,'
         '"amount":2,"cost":20.1,"fee":{"cost":0.1,"currency":"USDT"},"fees":[],"info":{}},'
@@ -136,3 +193,10 @@ EXPORTS = {
         {"it is settled in the coin itself": 1},
     ),
 }  # fmt: skip
+
+# Kraken's interface answers with an object of trades by their ids.
+KRAKEN_API = (
+    '{"error":[],"result":{"trades":{"THVRQM-33VKH-UCI7BS":{"ordertxid":"OQCLML-BW3P3","postxid":"TKH2SE-M7IF5",'
+    '"pair":"XXBTZUSD","time":1616667796.8802,"type":"buy","ordertype":"limit","price":"30010.00000",'
+    '"cost":"600.20000","fee":"0.96","vol":"0.02000000","margin":"0.00000","misc":"","trade_id":40274859}},"count":1}}'
+)

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from src.judging.fills.markets import is_same_market, market_of
-from src.judging.fills.matching import AMBIGUOUS, OPEN, UNKNOWN_FEES, Matched, match
+from src.judging.fills.matching import AMBIGUOUS, OPEN, UNCLEAR, UNKNOWN_FEES, Matched, match
 from src.judging.fills.reading import read_fills
 from src.judging.fills.records import FillsError
 from src.observability.ledger import Entry
 from src.observability.store.ledger_records import DecisionRecord, ResultRecord
-from tests.unit.judging.exports import EXPORTS, MINT
+from tests.unit.judging.exports import EXPORTS, KRAKEN_API, MINT
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -150,6 +150,94 @@ def test_ccxt_s_position_tells_which_side_a_fill_belongs_to(name: str, tmp_path:
     ]))  # fmt: skip
     earned = matched(path, decided("long", 0.5), decided("short", 19.5, "SELL")).earned
     assert {item.decision.id: item.pnl_usd for item in earned} == {"long": 30, "short": 5}
+
+
+def test_kraken_s_trades_by_id_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "trades.json"
+    path.write_text(KRAKEN_API)
+    data = read_fills([path])
+    (fill,) = data.fills
+    assert (data.formats, fill.trade_id, fill.market.name) == (
+        ["trades.json: kraken trades"], "THVRQM-33VKH-UCI7BS", "BTC-USD",
+    )  # fmt: skip
+    assert (fill.price, fill.amount, fill.time_ns) == (Decimal(30010), Decimal("0.02"), 1_616_667_796_880_200_000)
+
+
+def user_trades(path: Path, *rows: tuple[float, str, float, float, str | None, float | None]) -> Path:
+    """Write Binance's userTrades: minutes after the start, side, price, amount, position side, realized profit."""
+    path.write_text(json.dumps([
+        {"symbol": "BTCUSDT", "id": place, "orderId": place, "side": side, "price": str(price), "qty": str(amount),
+         "realizedPnl": None if realized is None else str(realized), "commission": "0", "commissionAsset": "USDT",
+         "time": int((START + timedelta(minutes=minute)).timestamp() * 1000), "positionSide": position}
+        for place, (minute, side, price, amount, position, realized) in enumerate(rows)
+    ]))  # fmt: skip
+    return path
+
+
+HEDGED: list[tuple[float, str, float, float, str | None, float | None]] = [
+    (1, "BUY", 100, 1, "LONG", 0),
+    (30, "SELL", 110, 1, "SHORT", 0),
+]
+
+
+@pytest.mark.parametrize(
+    ("closes", "results"),
+    [
+        ([(60, "SELL", 120, 1, "LONG", 20), (61, "BUY", 105, 1, "SHORT", 5)], {"long": 20.0, "short": 5.0}),
+        ([(60, "SELL", 120, 1, None, 20), (61, "BUY", 105, 1, None, 5)], {"long": 20.0, "short": 5.0}),
+        ([(60, "SELL", 120, 1, None, None), (61, "BUY", 105, 1, None, None)], {"long": None, "short": None}),
+        ([(60, "SELL", 120, 1, "BOTH", 20), (61, "BUY", 105, 1, "BOTH", 5)], {"long": None, "short": None}),
+    ],
+)
+def test_a_fill_that_may_be_of_either_of_two_positions_counts_for_neither(
+    closes: list[Any], results: dict[str, float | None], tmp_path: Path
+) -> None:
+    path = user_trades(tmp_path / "trades.json", *HEDGED, *closes)
+    result = matched(path, decided("long", 0), decided("short", 29, "SELL"))
+    assert {item.decision.id: item.pnl_usd for item in result.earned} == results
+    assert [item.reason for item in result.earned] == [None if all(results.values()) else UNCLEAR] * 2
+
+
+def test_what_bybit_says_of_the_closed_size_tells_a_position_s_side(tmp_path: Path) -> None:
+    def execution(number: int, minute: int, side: str, price: float, amount: float, closed: float) -> dict[str, Any]:
+        return {
+            "symbol": "BTCUSDT", "side": side, "execPrice": str(price), "execQty": str(amount), "execFee": "0.1",
+            "closedSize": str(closed), "execType": "Trade", "execId": str(number), "orderId": str(number),
+            "execTime": str(int((START + timedelta(minutes=minute)).timestamp() * 1000)), "feeCurrency": "",
+        }  # fmt: skip
+
+    path = tmp_path / "executions.json"
+    fills = [
+        execution(1, 1, "Buy", 100, 1, 0),
+        execution(2, 30, "Sell", 110, 1, 0),  # opens a short one beside it
+        execution(3, 60, "Sell", 120, 1, 1),
+        execution(4, 61, "Buy", 105, 3, 1),  # closes the short one, and opens two
+    ]
+    path.write_text(json.dumps({"result": {"category": "linear", "list": fills}}))
+    result = matched(path, decided("long", 0), decided("short", 29, "SELL"), decided("again", 60.5))
+    assert {item.decision.id: item.pnl_usd for item in result.earned} == {
+        "long": pytest.approx(19.8), "short": pytest.approx(5 - 0.1 - 0.1 / 3), "again": None,
+    }  # fmt: skip
+
+
+def test_a_dated_future_does_not_close_a_perpetual_contract(tmp_path: Path) -> None:
+    rows: list[dict[str, Any]] = json.loads(
+        user_trades(
+            tmp_path / "trades.json",
+            (1, "BUY", 100, 1, "BOTH", 0), (30, "SELL", 110, 1, "BOTH", 0), (60, "SELL", 130, 1, "BOTH", 30),
+        ).read_text()
+    )  # fmt: skip
+    rows[1]["symbol"] = "BTCUSDT_240628"
+    (tmp_path / "trades.json").write_text(json.dumps(rows))
+    (item,) = matched(tmp_path / "trades.json", decided("long", 0)).earned
+    assert item.pnl_usd == 30
+
+
+def test_contracts_whose_export_names_no_position_are_read_in_one_way_mode_and_that_is_said(tmp_path: Path) -> None:
+    path = tmp_path / "trades.csv"
+    path.write_text(EXPORTS["bybit derivatives"].text)
+    (remark,) = read_fills([path]).remarks
+    assert "trades.csv does not say to which position a fill belongs" in remark
 
 
 @pytest.mark.parametrize(
@@ -307,6 +395,7 @@ def test_dates_that_may_be_two_are_refused(tmp_path: Path) -> None:
         ("BTC-USD", "BTCUSDT", True), ("BTC", "BTC/USDC:USDC", True), ("XXBTZUSD", "BTC-USD", True),
         ("XBTUSD", "BTC/USD", True), ("BINANCE:BTCUSDT", "BTC-USDT", True), ("BTC-PERP", "BTCUSDT", True),
         ("BTC-USD", "BTCEUR", False), ("BTC-USDT", "BTC-USDC", True), ("ETH-USD", "BTCUSDT", False),
+        ("BTCUSDT-PERP", "BTCUSDT", True), ("BTC-27DEC24", "BTCUSDT", True), ("BTCUSDT_240329", "BTC", True),
         ("BTC-EUR", "BTC-USD", False), (MINT, MINT, True), (MINT, MINT.lower(), False), ("WBTC-USD", "BTCUSDT", False),
     ],
 )  # fmt: skip

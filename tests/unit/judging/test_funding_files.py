@@ -45,3 +45,30 @@ def test_rates_of_another_market_are_refused(tmp_path: Path) -> None:
     market = market_of(Candles(bars=bars), now, funding=rates)
     with pytest.raises(ValueError, match="The funding rates are of ETH, not of BTC-USD"):
         markets_by_symbol([market], ["BTC-USD"], [None])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "time,funding_rate\n1600128000000,0.0001\n1600156800000,-0.0002\n",
+        "Time,Contracts,Funding Interval,Funding Rate\n2020-09-15T00:00:00Z,BTCUSDT Perpetual,8h,0.0100%\n"
+        "2020-09-15T08:00:00Z,BTCUSDT Perpetual,8h,-0.0200%\n",
+        "time,funding_rate_pct\n1600128000000,0.01\n1600156800000,-0.02\n",
+        "time,Funding Rate (%)\n1600128000000,0.01\n1600156800000,-0.02\n",
+    ],
+)
+def test_rates_are_fractions_or_state_that_they_are_percent(text: str, tmp_path: Path) -> None:
+    assert read_funding(file_of(tmp_path, text)).rate.tolist() == pytest.approx([0.0001, -0.0002])
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("time,funding_rate\n1600128000000,0.01\n1600156800000,-0.02\n", r"such as 0\.02, may be fractions .* percent"),
+        ("time,funding_rate\n1600128000000,0.00125\n1600131600000,0.00125\n", r"may be fractions .* percent"),
+        ("time,funding_rate\n1600128000000,0.01%\n1600156800000,-0.02\n", "some rates are in percent, others are not"),
+    ],
+)
+def test_rates_that_may_be_fractions_or_percent_are_refused(text: str, why: str, tmp_path: Path) -> None:
+    with pytest.raises(FundingError, match=why):
+        read_funding(file_of(tmp_path, text))

@@ -15,7 +15,7 @@ from src.models.errors import BudgetExceeded
 from src.models.model_factory import ModelFactory
 from src.observability.store import background
 from src.observability.store.budgets import BudgetStore, Reservation, Window
-from tests.servers import Server
+from tests.servers import Server, eventually
 from tests.unit.models.test_budgets import COST, answer, shown
 from tests.unit.observability.records import span_record
 
@@ -118,6 +118,25 @@ def test_what_is_spent_moves_from_a_damaged_file_or_its_loss_is_said(
     (standing,) = BudgetStore(spool.path).standings([window])
     assert standing.spent_usd == (0.75 if is_readable else 0.0)  # what was reserved may have been spent
     assert ("all budgets begin at 0" in caplog.text) == (not is_readable)
+
+
+def test_budgets_that_meet_a_damaged_file_first_have_all_of_it_moved(
+    server: Server, monkeypatch: pytest.MonkeyPatch, spool: Spool, caplog: pytest.LogCaptureFixture
+) -> None:
+    spool.append(span_record(1))
+    BudgetStore(spool.path).reserve([Window(key="day", start_s=0, limit_usd=1.0)], 0.1, time.time() + 60)
+    spool.close()
+    with contextlib.closing(sqlite3.connect(spool.path)) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        page = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = 'budget_spent'").fetchone()[0]
+        size = connection.execute("PRAGMA page_size").fetchone()[0]
+    with spool.path.open("r+b") as file:
+        file.seek((page - 1) * size)
+        file.write(b"\xff" * 200)
+    monkeypatch.setenv("MOONDEV_BUDGET_DAY_USD", "5")
+    assert model().generate_response(None, "go?").content == "yes"
+    assert eventually(lambda: len(spool.rows_after(0)) == 2)
+    assert "all budgets begin at 0" in caplog.text
 
 
 def test_a_call_as_an_sdk_makes_it_is_settled_at_once(

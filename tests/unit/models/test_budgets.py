@@ -197,7 +197,7 @@ def test_a_request_of_the_program_s_own_counts(server: Server, monkeypatch: pyte
 
     monkeypatch.setenv("MOONDEV_BUDGET_DAY_USD", "0.0000001")
     body = {"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "go?"}], "max_tokens": 200}
-    with pytest.raises(BudgetExceeded):
+    with pytest.raises(BudgetExceeded, match=r"budget of \$0\.0000001 .*: \$0 spent, .* may cost \$0\.0003"):
         ModelFactory.post(server.url + "/v1/chat/completions", json=body, via=requests.post)
     assert not server.received
 

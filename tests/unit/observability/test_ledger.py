@@ -12,6 +12,7 @@ import pytest
 from src.observability import decision, observe_agent, outcome
 from src.observability.ledger import LedgerReader, MemberVote, read_votes, write_votes
 from src.observability.redaction import redactor
+from src.observability.settings import Settings
 from src.observability.store.background import Rows, collecting
 from src.observability.store.ledger_records import DecisionRecord, OutcomeRecord, ResultRecord
 from src.observability.store.reader import StoreReader
@@ -66,7 +67,11 @@ def test_a_decision_about_the_past_is_not_live(spool: Spool) -> None:
         ({"confidence": "high"}, "its confidence is 'high'"),
         ({"price": 0}, "its price is 0: give a price above 0"),
         ({"price": float("nan")}, "its price is nan"),
-        ({"symbol": "  "}, "its symbol is '  '"),
+        ({"symbol": "  "}, "the symbol is '  '"),
+        ({"symbol": "BTC\nUSD"}, "has control characters"),
+        ({"venue": 5}, "its venue is 5: give a text"),
+        ({"agent": b"whale"}, "its agent is b'whale'"),
+        ({"models": [1]}, r"its models are [1]"),
         ({"horizon": "tomorrow"}, "'tomorrow' is no horizon"),
         ({"horizon": 24}, "'24' is no horizon: give a whole number with s, m, h, d or w"),
         ({"as_of": -5}, "its time is -5"),
@@ -256,3 +261,9 @@ def _until(condition: Any, tries: int = 2_000) -> None:
             return
         time.sleep(0.01)
     raise AssertionError("it did not come about")
+
+
+def test_a_single_model_is_not_taken_for_its_letters() -> None:
+    name = decision("BTC-USD", "BUY", models="openai:gpt-4o")  # type: ignore[arg-type] # as a program may do
+    (entry,) = LedgerReader(StoreReader(Settings.read().trace_db)).starting_with(str(name))
+    assert entry.decision.models == '["openai:gpt-4o"]'

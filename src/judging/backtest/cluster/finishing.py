@@ -92,7 +92,10 @@ def finish_on_cluster(
     link = f"moondev-{uuid.uuid4().hex[:12]}"
     setting = Setting(deciders=names, swarm=swarm, prompt_hash=prompt_hash(), link=link, budgets=budgets.current())
     replies = LocalReplies(spool, LedgerReader(StoreReader(spool.path)))
-    with fleet_client(address, models) as client, LinkServer(client, link, replies, BudgetStore(spool.path), say):
+    with (
+        fleet_client(address, models) as client,
+        LinkServer(client, link, replies, BudgetStore(spool.path, recover=spool.recover), say),
+    ):
         Coordinator(client, runners, setting, say).run()
 
 

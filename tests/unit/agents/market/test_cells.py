@@ -252,3 +252,22 @@ def test_packed_files_are_unpacked(tmp_path: Path) -> None:
     packed.write_bytes(packed.read_bytes()[:-12])
     with pytest.raises(MarketDataError, match="cannot be unpacked"):
         load_candles(packed)
+
+
+def test_prices_in_two_currencies_in_one_column_are_refused(tmp_path: Path) -> None:
+    rows = [
+        f"2024-01-01T{hour:02}:00:00Z," + ",".join([f"{'$€'[hour % 2 == 0]}{100 + hour}"] * 4) for hour in range(12)
+    ]
+    file = tmp_path / "prices.csv"
+    file.write_text("\n".join(["time,open,high,low,close", *rows]), encoding="utf-8")
+    with pytest.raises(MarketDataError, match=r"open has \$101 and €100: prices in two currencies"):
+        load_candles(file)
+
+
+def test_a_time_of_a_frame_that_never_was_is_named() -> None:
+    import pandas
+
+    times = pandas.date_range("2024-03-09 20:00", periods=14, freq="h")
+    frame = pandas.DataFrame(dict.fromkeys(("open", "high", "low", "close"), 100.0), index=times)
+    (issue,) = [item for item in load_candles(frame, zone="America/New_York").issues if item.kind == "missing_time"]
+    assert issue.detail == "'2024-03-10T02:00:00' never was, as clocks went forward in America/New_York"
