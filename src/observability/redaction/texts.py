@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal
 
-from src.observability.redaction.engine import engines, phrase_ends, preparation
+from src.observability.redaction.engine import characters, engines, listed_words, preparation
 from src.observability.redaction.judging import nearby_words, spelled_out, unescaped
 from src.observability.redaction.judging.scan import (
     FAILED,
@@ -15,8 +15,6 @@ from src.observability.redaction.judging.scan import (
     Scan,
     TooManyError,
     apply,
-    in_ascii,
-    with_signs_in_ascii,
 )
 from src.observability.redaction.rules import (
     assignments,
@@ -36,23 +34,22 @@ from src.observability.redaction.rules import (
 )
 from src.observability.redaction.rules.gates import RUN_LENGTH, Gate, Inspection, gates
 
+if TYPE_CHECKING:
+    from src.observability.redaction.engine.characters import Characters
+
 EngineName = Literal["auto", "fast", "plain"]
 
 _MANY_ASSIGNMENTS = 16  # from so many on, equal lines are looked at once
-_MANY_PHRASES = 200  # from so many on, all words of a text are looked up first
 _CANDIDATES = 20_000  # inspections per text
 _MARGIN = 1_024  # characters replaced before the last candidate inspected: a secret can begin before its gate ends
 _PASSES = 6
+_REACH = 2_600  # characters around a decoded one in which another reading of a text may hold a secret
+_UNSEEN, _SOFT_HYPHEN = bytes([characters.UNSEEN]), bytes([characters.SOFT_HYPHEN])
+_THREE_WIDE = bytes([characters.WIDE]) * 3
 _SHORTEST = 6
+_FEW_ESCAPES = 64  # so many are decoded one by one
 
-_WITHOUT_INSPECTION = (
-    engines.PHRASES
-    | engines.ESCAPES
-    | engines.BROKEN
-    | engines.SPELLED
-    | engines.WORD_LIST
-    | {engines.URL, engines.HTML_SIGN}
-)
+_WITHOUT_INSPECTION = engines.ESCAPES | engines.BROKEN | engines.SPELLED | engines.WORD_LIST | {engines.URL}
 
 Inspector = Callable[[Scan, int], None]
 """Inspects a text where the match of a gate ends."""
@@ -109,25 +106,39 @@ def redact(options: Options, text: str, hint: str = "") -> str:
 
 
 def _redact_once(text: str, options: Options, hint: str) -> str:
-    data, signs = with_signs_in_ascii(text)
-    findings, numbers = _findings(text, data, options, hint)
+    chars = characters.read(text)
+    findings, hits = _findings(text, chars, options, hint)
+    numbers = {number for _, number in hits}
     if not numbers.isdisjoint(engines.ESCAPES):
         findings = findings + _findings_without_escapes(text, options, hint)
     if not numbers.isdisjoint(engines.BROKEN):
-        findings = findings + _findings_of_view(unescaped.join_lines(text), options, hint)
+        ends = [end for end, number in hits if number in engines.BROKEN]
+        findings = findings + _findings_of_view(unescaped.join_lines(text, ends), options, hint)
     if not numbers.isdisjoint(engines.SPELLED):
         findings = findings + _findings_of_view(spelled_out.spelled(text), options, hint)
     if not numbers.isdisjoint(engines.WORD_LIST):
         findings = findings + _findings_of_view(
             spelled_out.word_list(text, has_runs=engines.RUN in numbers), options, hint
         )
-    for view in spelled_out.beyond_ascii(text, signs) if signs != "" else ():
+    for view in _views_beyond_ascii(text, chars):
         findings = findings + _findings_of_view(view, options, hint)
     return apply(text, findings) if findings else text
 
 
+def _views_beyond_ascii(text: str, chars: Characters) -> list[unescaped.Decoded]:
+    """Return other readings of a text with characters beyond ASCII."""
+    if text.isascii():
+        return []
+    if chars.kinds is None:
+        return spelled_out.beyond_ascii(text, has_wide=None, has_unseen=None)
+    has_unseen = chars.has(_UNSEEN) or chars.has(_SOFT_HYPHEN)
+    return spelled_out.beyond_ascii(text, has_wide=chars.has(_THREE_WIDE), has_unseen=has_unseen)
+
+
 def _findings_without_escapes(text: str, options: Options, hint: str) -> list[Finding]:
     """Return the secrets of a text without its escapes, whose positions are worked out only where it has secrets."""
+    if text.count("%") + text.count("\\u") <= _FEW_ESCAPES:
+        return _findings_of_view(unescaped.decode(text), options, hint)
     plain = unescaped.decode_without_positions(text)
     findings = _findings_of(plain, options, hint)
     view = unescaped.decode(text) if findings else None
@@ -138,19 +149,32 @@ def _findings_without_escapes(text: str, options: Options, hint: str) -> list[Fi
 
 def _findings_of_view(view: unescaped.Decoded | None, options: Options, hint: str) -> list[Finding]:
     """Return the secrets of another reading of a text, with their positions in the text itself."""
-    return view.in_original(_findings_of(view.text, options, hint)) if view else []
+    return view.in_original(_findings_near(view, options, hint)) if view else []
+
+
+def _findings_near(view: unescaped.Decoded, options: Options, hint: str) -> list[Finding]:
+    """Return the secrets of another reading of a text, which is read only near the characters that differ."""
+    parts = view.regions(_REACH)
+    if not parts or sum(end - start for start, end in parts) > len(view.text) // 2:
+        return _findings_of(view.text, options, hint)
+    findings: list[Finding] = []
+    for start, end in parts:
+        for finding in _findings_of(view.text[start:end], options, "" if start else hint):
+            begins_before, goes_on = finding.start == 0 < start, finding.end == end - start < len(view.text) - start
+            if begins_before or goes_on:  # the part may have cut the secret
+                return _findings_of(view.text, options, hint)
+            findings.append(replace(finding, start=finding.start + start, end=finding.end + start))
+    return findings
 
 
 def _findings_of(text: str, options: Options, hint: str) -> list[Finding]:
-    return _findings(text, in_ascii(text), options, hint)[0]
+    return _findings(text, characters.read(text), options, hint)[0]
 
 
-def _findings(text: str, data: bytes, options: Options, hint: str) -> tuple[list[Finding], set[int]]:
-    """Return the secrets of a text as it stands, and the numbers of the gates that matched.
-
-    `data` has one byte for each character of the text, so that positions agree.
-    """
+def _findings(text: str, chars: Characters, options: Options, hint: str) -> tuple[list[Finding], list[engines.Hit]]:
+    """Return the secrets of a text as it stands, and where gates matched."""
     engine, is_fast = _engine(options.engine)
+    data = chars.data
     hits = engine(data)
     scan = Scan(text, hint, options.strict)
     if options.forms:
@@ -162,18 +186,17 @@ def _findings(text: str, data: bytes, options: Options, hint: str) -> tuple[list
     if options.pii:
         personal_data.find(scan, options.pii)
     numbers = {number for _, number in hits}
-    if is_fast and not numbers.isdisjoint(engines.PHRASES):
-        hits = _with_plausible_phrases(text, data, hits, numbers)
     if engines.RUN in numbers:
         hits = _with_candidate_runs(scan, data, hits, engines.search_stems if is_fast else nearby_words.search)
-    if hits:
-        _inspect(scan, hits, numbers)
+    phrases = listed_words.places(text, chars)
+    if hits or phrases:
+        _inspect(scan, phrases, hits, numbers)
     if engines.RUN in numbers:
         _find_encoded(scan, hits, options)
         for written in encoded_texts.in_hex(data):
             if redact(options, written.text) != written.text:
                 scan.add(written.start, written.end, "encoded_secret", general=True)
-    return scan.findings, numbers
+    return scan.findings, hits
 
 
 def _find_encoded(scan: Scan, hits: list[engines.Hit], options: Options) -> None:
@@ -190,23 +213,6 @@ def _find_encoded(scan: Scan, hits: list[engines.Hit], options: Options) -> None
                 scan.add(encoded.start, encoded.end, "encoded_secret", general=True)
 
 
-def _with_plausible_phrases(text: str, data: bytes, hits: list[engines.Hit], numbers: set[int]) -> list[engines.Hit]:
-    """Return the fast engine's hits without the phrases that hold a word which is on no list."""
-    others = [hit for hit in hits if hit[1] not in engines.PHRASES]
-    if engines.EVERYWHERE in numbers:
-        may_hold = (
-            phrase_ends.may_hold(phrase_ends.without_html(data)) if text.isascii() else seed_phrases.may_hold(text)
-        )
-        return [(0, engines.EVERYWHERE), *others] if may_hold else others
-    if text.isascii():
-        return hits
-    ends = [end for end, number in hits if number == engines.PHRASE]
-    if len(ends) > _MANY_PHRASES and not seed_phrases.may_hold(text):
-        return others
-    phrases = [(end, engines.PHRASE) for end in seed_phrases.ends_after_listed_words(text, ends)]
-    return sorted([*others, *phrases])
-
-
 def _with_candidate_runs(
     scan: Scan, data: bytes, hits: list[engines.Hit], search: nearby_words.Search
 ) -> list[engines.Hit]:
@@ -216,33 +222,27 @@ def _with_candidate_runs(
     return sorted([*(hit for hit in hits if hit[1] != engines.RUN), *runs])
 
 
-def _inspect(scan: Scan, hits: list[engines.Hit], numbers: set[int]) -> None:
-    """Inspect the text where gates of these numbers matched; replace the rest of a text with too many matches."""
+def _inspect(scan: Scan, phrases: list[listed_words.Place], hits: list[engines.Hit], numbers: set[int]) -> None:
+    """Inspect the text where phrases may be and gates matched; replace the rest of a text with too many matches."""
     others = hits
     if not numbers.isdisjoint(_WITHOUT_INSPECTION):
         others = [hit for hit in hits if hit[1] not in _WITHOUT_INSPECTION]
     cuts = [others[_CANDIDATES][0]] if len(others) > _CANDIDATES else []
-    for inspect, candidates, called_for in (
-        (_inspect_phrases, hits, not numbers.isdisjoint(engines.PHRASES)),
-        (_inspect_urls, hits, engines.URL in numbers),
-        (_inspect_others, others[:_CANDIDATES], True),
+    for inspect in (
+        functools.partial(_inspect_phrases, scan, phrases),
+        functools.partial(_inspect_urls, scan, hits if engines.URL in numbers else []),
+        functools.partial(_inspect_others, scan, others[:_CANDIDATES]),
     ):
         try:
-            if called_for:
-                inspect(scan, candidates)
+            inspect()
         except TooManyError as error:
             cuts.append(error.position)
     if cuts:
         scan.findings.append(Finding(max(0, min(cuts) - _MARGIN), len(scan.text), "too_many_candidates"))
 
 
-def _inspect_phrases(scan: Scan, hits: list[engines.Hit]) -> None:
-    if any(number == engines.EVERYWHERE for _, number in hits):
-        for start, end in seed_phrases.stretches(scan.text):
-            seed_phrases.find(scan, start, end)
-        return
-    ends = [end for end, number in hits if number == engines.PHRASE]
-    for start, end in seed_phrases.regions(ends, len(scan.text)):
+def _inspect_phrases(scan: Scan, places: list[listed_words.Place]) -> None:
+    for start, end in places:
         seed_phrases.find(scan, start, end)
 
 

@@ -36,6 +36,9 @@ _BROKEN = re.compile(
     rf"(?P<quote>[\"'`])(?P<value>{PIECE}{{6,4096}}+(?:{_NEXT_LINE}{PIECE}{{2,4096}}+){{1,60}}+)\\{{0,15}}(?P=quote)",
     re.ASCII,
 )
+_QUOTES = ("'", '"', "`")
+_QUOTES_OF_GATE = 3
+_LONGEST_BROKEN = 8_600  # characters of two of its lines
 _BREAK = re.compile(rf"(?:\\{{0,15}}[\"'`][ \t]{{0,4}}[+.]?)?{LINE_BREAK}(?:(?:[+.][ \t]{{0,4}})?\\{{0,15}}[\"'`])?")
 
 
@@ -51,6 +54,17 @@ class Decoded:
     decoded_at: list[int]
     removed: list[int]
     joined: bool = False  # whether nothing stands where something was removed
+
+    def regions(self, reach: int) -> list[tuple[int, int]]:
+        """Return the parts of the decoded text, as start and end, within reach of a decoded character."""
+        parts: list[tuple[int, int]] = []
+        for place in self.decoded_at:
+            start, end = max(0, place - reach), min(len(self.text), place + reach)
+            if parts and start <= parts[-1][1]:
+                parts[-1] = (parts[-1][0], end)
+            else:
+                parts.append((start, end))
+        return parts
 
     def in_original(self, findings: list[Finding]) -> list[Finding]:
         """Return findings of the decoded text with their positions in the original."""
@@ -165,16 +179,28 @@ def join_all_lines(text: str) -> Decoded | None:
     return without(text, _ANY_BREAK.finditer(text))
 
 
-def join_lines(text: str) -> Decoded | None:
-    """Return the text without the line breaks inside quoted values that are broken over lines; None where none are."""
-    return without(
-        text,
-        (
-            line_break
-            for match in _BROKEN.finditer(text)
-            for line_break in _BREAK.finditer(text, match.start("value"), match.end("value"))
-        ),
-    )
+def join_lines(text: str, ends: Iterable[int]) -> Decoded | None:
+    """Return the text without the line breaks inside quoted values that are broken over lines; None where none are.
+
+    The gate of such values matches from a value's first quote on, and ends at these places, which are in order: in the
+    second of its lines, so that two quotes may stand between, and one at the end.
+    """
+    return without(text, _breaks(text, ends))
+
+
+def _breaks(text: str, ends: Iterable[int]) -> Iterator[re.Match[str]]:
+    stop = 0
+    for end in ends:
+        first = max(stop, end - _LONGEST_BROKEN)
+        quotes = [end - 1]
+        while len(quotes) <= _QUOTES_OF_GATE and quotes[-1] >= first:
+            quotes.append(max(text.rfind(quote, first, quotes[-1]) for quote in _QUOTES))
+        for quote in reversed(quotes[1:]):
+            match = _BROKEN.match(text, quote) if quote >= first else None
+            if match:
+                yield from _BREAK.finditer(text, match.start("value"), match.end("value"))
+                stop = match.end()
+                break
 
 
 def without(text: str, matches: Iterable[re.Match[str]]) -> Decoded | None:

@@ -11,7 +11,7 @@ from src.observability.redaction.judging.nearby_words import NearbyWords
 from src.observability.redaction.rules import encoded_texts, seed_phrases, unnamed_keys, wallet_keys
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from src.observability.redaction.judging.nearby_words import Search
     from src.observability.redaction.judging.scan import Scan
@@ -46,7 +46,6 @@ def candidates(scan: Scan, data: bytes, first: int, length: int, search: Search)
     clear_until = 0  # no word that may call a value secret begins before, from the last run on
     everything = bool(scan.hint) or scan.strict
     yielded_end = -_LIST_GAP - 1
-    digits = functools.cache(lambda: checks.base58_digits(data))
     has_names = functools.cache(lambda: b"name" in data and b"value" in data)  # asked for few texts
     offset = first - length
     shape = data[offset:].translate(_SHAPE)
@@ -64,21 +63,21 @@ def candidates(scan: Scan, data: bytes, first: int, length: int, search: Search)
             or clear_until <= reach
             or start - yielded_end <= _LIST_GAP  # the next of a list
             or (data[start] in _ASCII_DIGITS and encoded_texts.may_be_text(data, start, stop))
-            or _may_be_secret(scan, data, digits, start, stop)
+            or _may_be_secret(scan, data, start, stop)
             or (has_names() and _is_value(data, start))
         ):
             yielded_end = stop
             yield start + length
 
 
-def _may_be_secret(scan: Scan, data: bytes, digits: Callable[[], bytes], start: int, stop: int) -> bool:
-    """Return whether a run may be a secret by itself, whatever stands near it; `digits` are the text's in base58."""
+def _may_be_secret(scan: Scan, data: bytes, start: int, stop: int) -> bool:
+    """Return whether a run may be a secret by itself, whatever stands near it."""
     if data[start - 1] in _MARKS_BEFORE and start:
         start += boundaries.escape_length(scan.text, start)
     run = data[start:stop]
     size = stop - start
     if _SHORTEST_PAIR <= size <= _LONGEST_PAIR:
-        places = digits()[start:stop]
+        places = checks.base58_digits(run)
         if wallet_keys.may_be_pair(scan, run, places, start):
             return True
         if unnamed_keys.reads_as_signature(run, places):

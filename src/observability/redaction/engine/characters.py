@@ -1,0 +1,137 @@
+"""Sort the characters of a text: what stays of each in ASCII, and which may be letters of a listed word.
+
+Long texts are sorted with numpy, all characters at once; short ones in plain Python, and so are long ones until the
+program has imported numpy, or so much has been read that importing it here pays.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+import sys
+import unicodedata
+from typing import Any, Final, NamedTuple
+
+from src.observability.redaction.judging.scan import SEPARATORS, TAG, in_ascii
+
+# The kinds of characters; those that may be letters of words are told by their upper bits.
+SIGN, BLANK, UNSEEN, SOFT_HYPHEN, MARK = range(5)
+LETTER_BITS: Final = 3
+LATIN, LETTER, WIDE = (script << LETTER_BITS for script in (1, 2, 3))
+PADDING: Final = 4  # characters behind the last, so that those behind a word's start can be asked for
+FIRST_BEYOND_ASCII: Final = 0x80
+_UNSEEN_SIGNS: Final = "\u200b\u200c\u200d\u2060\ufeff"
+_WIDE_SIGNS: Final = ((0xFF10, 0xFF19), (0xFF21, 0xFF3A), (0xFF41, 0xFF5A))
+_MARKS: Final = ((0x0300, 0x036F), (0x1160, 0x11FF), (0x3099, 0x309A))  # with the vowels and finals of Hangul
+_LATIN_LETTERS: Final = (0x00C0, 0x024F)
+_WITH_BASES: Final = ((0x00C0, 0x024F), (0x0400, 0x04FF), (0x1E00, 0x1EFF), (0x3040, 0x30FF), (0xFF10, 0xFF5A))
+_HANGUL: Final = (0xAC00, 0xD7A3)
+_FIRST_CONSONANT: Final = 0x1100
+_SYLLABLES_OF_A_CONSONANT: Final = 588
+_PLANE: Final = 0x10000
+_SHORTEST: Final = 2_048  # characters; shorter texts are read faster without numpy
+_ENOUGH: Final = 1_000_000  # characters that are read without numpy before it is imported
+_RARE: Final = 8  # where fewer characters than one in so many are beyond ASCII, they are looked up one by one
+_TAG: Final = re.compile(TAG.encode())
+_ANY_LETTERS: Final = re.compile(r"[^\W\d_]+")
+
+
+class _Read:
+    """How many characters of long texts were read without numpy."""
+
+    characters = 0
+
+
+class Characters(NamedTuple):
+    """A text in ASCII, one byte for each character, and with numpy the code and the kind of each character too.
+
+    `codes` has zeros behind the last character; `kinds` is None where all is ASCII.
+    """
+
+    data: bytes
+    codes: Any = None
+    kinds: Any = None
+
+    def has(self, kinds: bytes) -> bool:
+        """Return whether characters of these kinds follow one another, where the kinds are known."""
+        return self.kinds is not None and kinds in self.kinds.tobytes()
+
+
+def read(text: str) -> Characters:
+    """Return the characters of a text, sorted as far as that pays."""
+    if len(text) < _SHORTEST or not _uses_numpy(len(text)):
+        return Characters(data=in_ascii(text))
+    import numpy
+
+    if text.isascii():
+        data = _without_tags(text.encode())
+        return Characters(data=data, codes=numpy.frombuffer(data + bytes(PADDING), numpy.uint8))
+    wide = numpy.frombuffer(f"{text}{chr(0) * PADDING}".encode("utf-32-le", "surrogatepass"), numpy.uint32)
+    codes = numpy.minimum(wide, _PLANE - 1).astype(numpy.uint16)
+    in_bytes = codes.astype(numpy.uint8)
+    is_beyond = codes >= FIRST_BEYOND_ASCII
+    if numpy.count_nonzero(is_beyond) * _RARE < len(codes):
+        places = numpy.flatnonzero(is_beyond)
+        kinds_beyond = kind_table().take(codes.take(places))
+        in_bytes[places] = _in_bytes(kinds_beyond)
+        kinds = numpy.zeros(len(codes), numpy.uint8)
+        kinds[places] = kinds_beyond
+    else:
+        kinds = kind_table().take(codes)
+        numpy.copyto(in_bytes, _in_bytes(kinds), where=is_beyond)
+    return Characters(data=_without_tags(in_bytes[:-PADDING].tobytes()), codes=codes, kinds=kinds)
+
+
+def _in_bytes(kinds: Any) -> Any:
+    """Return the sign of ASCII that stands for a character of each of these kinds."""
+    import numpy
+
+    is_blank = ((kinds == BLANK) | (kinds == UNSEEN)).view(numpy.uint8)
+    return numpy.uint8(ord("?")) - is_blank * numpy.uint8(ord("?") - ord(" "))
+
+
+def _uses_numpy(size: int) -> bool:
+    """Return whether numpy is there or worth its import, which takes as long as reading dozens of long texts."""
+    if "numpy" in sys.modules:
+        return True
+    _Read.characters += size
+    return _Read.characters > _ENOUGH
+
+
+def _without_tags(data: bytes) -> bytes:
+    return _TAG.sub(lambda tag: b" " * len(tag[0]), data) if b"<" in data else data
+
+
+@functools.cache
+def kind_table() -> Any:
+    """Return the kind of each character of Unicode's first plane beyond ASCII; those of ASCII are SIGN."""
+    import numpy
+
+    kinds = numpy.full(_PLANE, SIGN, numpy.uint8)
+    for letters in _ANY_LETTERS.finditer("".join(map(chr, range(_PLANE)))):
+        kinds[letters.start() : letters.end()] = LETTER
+    kinds[:FIRST_BEYOND_ASCII] = SIGN
+    for ranges, kind in ((_WIDE_SIGNS, WIDE), (_MARKS, MARK), ((_LATIN_LETTERS,), LATIN)):
+        for first, last in ranges:
+            kinds[first : last + 1] = kind
+    for signs, kind in ((SEPARATORS, BLANK), (_UNSEEN_SIGNS, UNSEEN), ("\u00ad", SOFT_HYPHEN)):
+        for sign in signs:
+            kinds[ord(sign)] = kind
+    kinds[_PLANE - 1] = SIGN  # stands for those of the other planes
+    return kinds
+
+
+@functools.cache
+def base_table() -> Any:
+    """Return for each character of Unicode's first plane its letter without marks, in lower case."""
+    import numpy
+
+    letters = numpy.arange(_PLANE, dtype=numpy.uint16)
+    letters[ord("A") : ord("Z") + 1] += ord("a") - ord("A")
+    for first, last in _WITH_BASES:
+        for code in range(first, last + 1):
+            letters[code] = ord(unicodedata.normalize("NFKD", chr(code).lower())[0]) % _PLANE
+    first, last = _HANGUL
+    syllables = numpy.arange(last - first + 1) // _SYLLABLES_OF_A_CONSONANT
+    letters[first : last + 1] = _FIRST_CONSONANT + syllables
+    return letters
