@@ -15,6 +15,7 @@ from src.observability.redaction.judging.scan import (
     Scan,
     TooManyError,
     apply,
+    regions,
 )
 from src.observability.redaction.rules import (
     assignments,
@@ -44,12 +45,17 @@ _CANDIDATES = 20_000  # inspections per text
 _MARGIN = 1_024  # characters replaced before the last candidate inspected: a secret can begin before its gate ends
 _PASSES = 6
 _REACH = 2_600  # characters around a decoded one in which another reading of a text may hold a secret
-_UNSEEN, _SOFT_HYPHEN = bytes([characters.UNSEEN]), bytes([characters.SOFT_HYPHEN])
-_THREE_WIDE = bytes([characters.WIDE]) * 3
 _SHORTEST = 6
 _FEW_ESCAPES = 64  # so many are decoded one by one
 
-_WITHOUT_INSPECTION = engines.ESCAPES | engines.BROKEN | engines.SPELLED | engines.WORD_LIST | {engines.URL}
+_WITHOUT_INSPECTION = (
+    engines.ESCAPES
+    | engines.BROKEN
+    | engines.SPELLED
+    | engines.SPELLED_NEARBY
+    | engines.WORD_LIST
+    | {engines.URL}
+)
 
 Inspector = Callable[[Scan, int], None]
 """Inspects a text where the match of a gate ends."""
@@ -116,6 +122,9 @@ def _redact_once(text: str, options: Options, hint: str) -> str:
         findings = findings + _findings_of_view(unescaped.join_lines(text, ends), options, hint)
     if not numbers.isdisjoint(engines.SPELLED):
         findings = findings + _findings_of_view(spelled_out.spelled(text), options, hint)
+    elif not numbers.isdisjoint(engines.SPELLED_NEARBY):
+        ends = [end for end, number in hits if number in engines.SPELLED_NEARBY]
+        findings = findings + _findings_spelled_out(text, ends, options, hint)
     if not numbers.isdisjoint(engines.WORD_LIST):
         findings = findings + _findings_of_view(
             spelled_out.word_list(text, has_runs=engines.RUN in numbers), options, hint
@@ -131,8 +140,8 @@ def _views_beyond_ascii(text: str, chars: Characters) -> list[unescaped.Decoded]
         return []
     if chars.kinds is None:
         return spelled_out.beyond_ascii(text, has_wide=None, has_unseen=None)
-    has_unseen = chars.has(_UNSEEN) or chars.has(_SOFT_HYPHEN)
-    return spelled_out.beyond_ascii(text, has_wide=chars.has(_THREE_WIDE), has_unseen=has_unseen)
+    has_unseen = characters.UNSEEN in chars.beyond or characters.SOFT_HYPHEN in chars.beyond
+    return spelled_out.beyond_ascii(text, has_wide=characters.WIDE in chars.beyond, has_unseen=has_unseen)
 
 
 def _findings_without_escapes(text: str, options: Options, hint: str) -> list[Finding]:
@@ -152,16 +161,31 @@ def _findings_of_view(view: unescaped.Decoded | None, options: Options, hint: st
     return view.in_original(_findings_near(view, options, hint)) if view else []
 
 
+def _findings_spelled_out(text: str, ends: list[int], options: Options, hint: str) -> list[Finding]:
+    """Return the secrets of a text whose characters are read as what they spell, within reach of these places."""
+    findings: list[Finding] = []
+    for start, end in regions(ends, _REACH, len(text)):
+        for finding in _findings_of_view(spelled_out.spelled(text[start:end]), options, "" if start else hint):
+            if _may_be_cut(finding, start, end, len(text)):
+                return _findings_of_view(spelled_out.spelled(text), options, hint)
+            findings.append(replace(finding, start=finding.start + start, end=finding.end + start))
+    return findings
+
+
+def _may_be_cut(finding: Finding, start: int, end: int, length: int) -> bool:
+    """Return whether a secret of a part of a text may begin before the part or go on behind it."""
+    return (finding.start == 0 < start) or (finding.end == end - start < length - start)
+
+
 def _findings_near(view: unescaped.Decoded, options: Options, hint: str) -> list[Finding]:
     """Return the secrets of another reading of a text, which is read only near the characters that differ."""
-    parts = view.regions(_REACH)
+    parts = regions(view.decoded_at, _REACH, len(view.text))
     if not parts or sum(end - start for start, end in parts) > len(view.text) // 2:
         return _findings_of(view.text, options, hint)
     findings: list[Finding] = []
     for start, end in parts:
         for finding in _findings_of(view.text[start:end], options, "" if start else hint):
-            begins_before, goes_on = finding.start == 0 < start, finding.end == end - start < len(view.text) - start
-            if begins_before or goes_on:  # the part may have cut the secret
+            if _may_be_cut(finding, start, end, len(view.text)):
                 return _findings_of(view.text, options, hint)
             findings.append(replace(finding, start=finding.start + start, end=finding.end + start))
     return findings

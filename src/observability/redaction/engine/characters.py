@@ -45,16 +45,14 @@ class _Read:
 class Characters(NamedTuple):
     """A text in ASCII, one byte for each character, and with numpy the code and the kind of each character too.
 
-    `codes` has zeros behind the last character; `kinds` is None where all is ASCII.
+    `codes` has zeros behind the last character; `kinds` is None where all is ASCII. `beyond` holds the kinds of the
+    characters beyond ASCII in order, with or without those between.
     """
 
     data: bytes
     codes: Any = None
     kinds: Any = None
-
-    def has(self, kinds: bytes) -> bool:
-        """Return whether characters of these kinds follow one another, where the kinds are known."""
-        return self.kinds is not None and kinds in self.kinds.tobytes()
+    beyond: bytes = b""
 
 
 def read(text: str) -> Characters:
@@ -66,8 +64,9 @@ def read(text: str) -> Characters:
     if text.isascii():
         data = _without_tags(text.encode())
         return Characters(data=data, codes=numpy.frombuffer(data + bytes(PADDING), numpy.uint8))
-    wide = numpy.frombuffer(f"{text}{chr(0) * PADDING}".encode("utf-32-le", "surrogatepass"), numpy.uint32)
-    codes = numpy.minimum(wide, _PLANE - 1).astype(numpy.uint16)
+    wide = numpy.array(text).reshape(1).view(numpy.uint32)
+    codes = numpy.zeros(len(text) + PADDING, numpy.uint16)
+    codes[:-PADDING] = wide if wide.max() < _PLANE else numpy.minimum(wide, _PLANE - 1)
     in_bytes = codes.astype(numpy.uint8)
     is_beyond = codes >= FIRST_BEYOND_ASCII
     if numpy.count_nonzero(is_beyond) * _RARE < len(codes):
@@ -77,9 +76,11 @@ def read(text: str) -> Characters:
         kinds = numpy.zeros(len(codes), numpy.uint8)
         kinds[places] = kinds_beyond
     else:
-        kinds = kind_table().take(codes)
+        kinds = kinds_beyond = kind_table().take(codes)
         numpy.copyto(in_bytes, _in_bytes(kinds), where=is_beyond)
-    return Characters(data=_without_tags(in_bytes[:-PADDING].tobytes()), codes=codes, kinds=kinds)
+    return Characters(
+        data=_without_tags(in_bytes[:-PADDING].tobytes()), codes=codes, kinds=kinds, beyond=kinds_beyond.tobytes()
+    )
 
 
 def _in_bytes(kinds: Any) -> Any:

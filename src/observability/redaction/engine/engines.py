@@ -23,9 +23,9 @@ Engine = Callable[[bytes], list[Hit]]
 
 RUN = 0
 ESCAPES = frozenset(number for number, gate in enumerate(gates()) if gate.inspection is Inspection.ESCAPE)
-BROKEN, SPELLED, WORD_LIST = (
+BROKEN, SPELLED, SPELLED_NEARBY, WORD_LIST = (
     frozenset(number for number, gate in enumerate(gates()) if gate.inspection is inspection)
-    for inspection in (Inspection.BROKEN, Inspection.SPELLED, Inspection.WORD_LIST)
+    for inspection in (Inspection.BROKEN, Inspection.SPELLED, Inspection.SPELLED_NEARBY, Inspection.WORD_LIST)
 )
 ASSIGNMENT, URL = (
     next(number for number, gate in enumerate(gates()) if gate.inspection is inspection)

@@ -107,7 +107,7 @@ def _places_of_all(chars: Characters) -> list[Place]:
     scripts = _letters_in_ascii(chars.data)
     if chars.kinds is not None:
         numpy.maximum(scripts, chars.kinds >> numpy.uint8(LETTER_BITS), out=scripts)
-        if chars.has(bytes([MARK])):
+        if MARK in chars.beyond:
             positions = numpy.flatnonzero(chars.kinds != MARK)
             scripts, codes = scripts.take(positions), codes.take(positions)
     starts, ends = _edges(scripts)

@@ -112,6 +112,18 @@ class Scan:
             raise TooManyError(position)
 
 
+def regions(places: list[int], reach: int, length: int) -> list[tuple[int, int]]:
+    """Return the parts of a text, as start and end, within reach of these places, which are in order."""
+    parts: list[tuple[int, int]] = []
+    for place in places:
+        start, end = max(0, place - reach), min(length, place + reach)
+        if parts and start <= parts[-1][1]:
+            parts[-1] = (parts[-1][0], end)
+        else:
+            parts.append((start, end))
+    return parts
+
+
 def apply(text: str, findings: list[Finding]) -> str:
     """Return the text with each finding replaced, except those inside earlier replacements."""
     if "[REDACTED:" in text and MARKER.search(text):

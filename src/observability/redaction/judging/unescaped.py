@@ -55,17 +55,6 @@ class Decoded:
     removed: list[int]
     joined: bool = False  # whether nothing stands where something was removed
 
-    def regions(self, reach: int) -> list[tuple[int, int]]:
-        """Return the parts of the decoded text, as start and end, within reach of a decoded character."""
-        parts: list[tuple[int, int]] = []
-        for place in self.decoded_at:
-            start, end = max(0, place - reach), min(len(self.text), place + reach)
-            if parts and start <= parts[-1][1]:
-                parts[-1] = (parts[-1][0], end)
-            else:
-                parts.append((start, end))
-        return parts
-
     def in_original(self, findings: list[Finding]) -> list[Finding]:
         """Return findings of the decoded text with their positions in the original."""
         return [

@@ -5,6 +5,7 @@ from __future__ import annotations
 import binascii
 import contextlib
 import re
+import string
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -21,7 +22,8 @@ SHORTEST = 24
 ASCII_DIGITS = b"IJKLMNOPQRSTUVWXYZabcdef"
 _CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
-
+_TEXT_BYTES = bytes(code for code in range(256) if not _CONTROLS.match(chr(code)))
+_BACK_SIGNS = frozenset("+/" + string.ascii_letters + string.digits)
 _HEX_DIGITS = b"0123456789abcdefABCDEF"
 _HEX_RUN = re.compile(rb"[0-9a-fA-F]++")
 _SHORTEST_HEX = 2 * SHORTEST
@@ -94,14 +96,25 @@ def read(text: str, start: int) -> Encoded | None:
     What it holds is decoded only where its beginning is text, and is then not to be read again from a later position:
     an image of megabytes has thousands of runs of letters and digits.
     """
-    lead = _BACK.match(text[max(0, start - _LONGEST_BACK) : start][::-1])
-    first = start - (lead.end() if lead else 0)
-    for begin in dict.fromkeys((first, start)):
-        beginning = _decoded(text[begin : begin + SHORTEST])
-        match = _ENCODED.match(text, begin) if len(beginning) > SHORTEST // 2 else None
+    first = start
+    if text[start - 1 : start] in _BACK_SIGNS:
+        lead = _BACK.match(text[max(0, start - _LONGEST_BACK) : start][::-1])
+        first = start - (lead.end() if lead else 0)
+    for begin in (first, start) if first < start else (start,):
+        digits = text[begin : begin + SHORTEST]
+        is_text = _may_begin_text(digits) and len(_decoded(digits)) > SHORTEST // 2
+        match = _ENCODED.match(text, begin) if is_text else None
         if match:
             return Encoded(start=begin, end=match.end(), text=_decoded(match[0]))
     return None
+
+
+def _may_begin_text(digits: str) -> bool:
+    """Return whether digits of base64 may spell a text: not if one of the first bytes is of none."""
+    if len(digits) < SHORTEST or not digits.isalnum() or not digits.isascii():
+        return True
+    data = binascii.a2b_base64(digits)
+    return not data[: SHORTEST // 2 + 1].translate(None, _TEXT_BYTES)
 
 
 def _decoded(digits: str) -> str:

@@ -37,6 +37,7 @@ class Inspection(enum.Enum):
     ESCAPE = enum.auto()
     BROKEN = enum.auto()
     SPELLED = enum.auto()
+    SPELLED_NEARBY = enum.auto()
     WORD_LIST = enum.auto()
 
 
@@ -163,9 +164,8 @@ BROKEN = Gate(
     literals=('"', "'", "`"),
 )  # fmt: skip
 
-# Characters that are spelled out, at least three in a row, since single ones are in every page; a blank of HTML near a
-# name or within a command; a tag in HTML within HTML; a key as lists of words in JSON have it. The text is scanned in
-# another reading too.
+# Characters that are spelled out, at least three in a row, since single ones are in every page; a tag in HTML within
+# HTML; a key as lists of words in JSON have it. The text is scanned in another reading too.
 _SPELLED: tuple[Gate, ...] = (
     Gate(
         inspection=Inspection.SPELLED,
@@ -181,26 +181,33 @@ _SPELLED: tuple[Gate, ...] = (
     ),
     Gate(
         inspection=Inspection.SPELLED,
-        pattern=rf"{_WORDS}(?:[^<>&]|&[^n]){{0,40}}&nbsp;",
-        literals=_KEYWORDS,
-        caseless=True,
-        once=True,
-    ),
-    Gate(
-        inspection=Inspection.SPELLED,
-        pattern=rf"&nbsp;(?:-|[^<>]{{0,40}}{_WORDS})",
-        literals=("&nbsp;",),
-        caseless=True,
-        once=True,
-    ),
-    Gate(
-        inspection=Inspection.SPELLED,
         pattern=TAG.replace("<", "&lt;").replace(">", "&gt;"),
         literals=("&lt;",),
         once=True,
     ),
-    Gate(inspection=Inspection.SPELLED, pattern=" -(?:[up]|-user)&nbsp;", literals=(" -",), once=True),
     Gate(inspection=Inspection.WORD_LIST, pattern='"word', literals=('"word',), length=5, once=True),
+)
+# A blank or a quote of HTML near a name or within a command: the text around it is scanned in another reading too.
+_SPELLED_NEARBY: tuple[Gate, ...] = (
+    Gate(
+        inspection=Inspection.SPELLED_NEARBY,
+        pattern=rf"{_WORDS}(?:[^<>&]|&[^n]){{0,40}}&nbsp;",
+        literals=_KEYWORDS,
+        caseless=True,
+    ),
+    Gate(
+        inspection=Inspection.SPELLED_NEARBY,
+        pattern=rf"&nbsp;(?:-|[^<>]{{0,40}}{_WORDS})",
+        literals=("&nbsp;",),
+        caseless=True,
+    ),
+    Gate(
+        inspection=Inspection.SPELLED_NEARBY,
+        pattern=rf"{_WORDS}[^<>#]{{0,24}}&#(?:0?3[49]|x2[27]);",
+        literals=_KEYWORDS,
+        caseless=True,
+    ),
+    Gate(inspection=Inspection.SPELLED_NEARBY, pattern=" -(?:[up]|-user)&nbsp;", literals=(" -",)),
 )
 
 # These have no literal; each engine searches for them in its own way. The engines report the first run alone: the rule
@@ -220,4 +227,4 @@ def _of_token(token: Token, prefix: str) -> Gate:
 def gates() -> tuple[Gate, ...]:
     """Return every gate; a gate's number is its place. The gates of escapes stand last."""
     tokens = [_of_token(token, prefix) for token in TOKENS for prefix in token.prefixes]
-    return (RUN, BROKEN, *_SPELLED, *_FIXED, *tokens, *_ESCAPES)
+    return (RUN, BROKEN, *_SPELLED, *_SPELLED_NEARBY, *_FIXED, *tokens, *_ESCAPES)

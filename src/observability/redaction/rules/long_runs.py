@@ -28,6 +28,9 @@ _LIST_GAP = 8  # the most characters between the items of a list
 _REACH_BEFORE, _REACH_AFTER = 360, 96  # characters around a run that `context` reads at most
 _VALUE_BEFORE, _PAIR_BEFORE = 160, 128  # characters before a run with `value:`, and before that with `name: X`
 # The sizes of keys in base58 or in hex that a checksum tells: WIF and BIP-38, which have 51, 52 and 58, and pairs.
+_SHORTEST_ADDRESS, _LONGEST_ADDRESS = 32, 44
+_BEFORE_ADDRESS = frozenset(bytes([sign]) for sign in b" \t\n\"'`,:;([{<>|")
+_WIDE_SIGNS = frozenset(bytes([sign]) for sign in b"_-+/=.~")
 _CHECKED_SIZES = frozenset({51, 52, 58, 128, 130})
 _SHORTEST_PAIR, _LONGEST_PAIR = 80, 88
 _HEX_DIGITS = b"0123456789abcdefABCDEFxX"
@@ -60,7 +63,7 @@ def candidates(scan: Scan, data: bytes, first: int, length: int, search: Search)
             clear_until = words.first(start - _REACH_BEFORE, reach)
         if (
             everything
-            or clear_until <= reach
+            or (clear_until <= reach and not _is_plain_address(words, data, start, stop))
             or start - yielded_end <= _LIST_GAP  # the next of a list
             or (data[start] in _ASCII_DIGITS and encoded_texts.may_be_text(data, start, stop))
             or _may_be_secret(scan, data, start, stop)
@@ -68,6 +71,15 @@ def candidates(scan: Scan, data: bytes, first: int, length: int, search: Search)
         ):
             yielded_end = stop
             yield start + length
+
+
+def _is_plain_address(words: NearbyWords, data: bytes, start: int, stop: int) -> bool:
+    """Return whether a run is a public address beside no word that makes such a value a key, as in a market's data."""
+    if not _SHORTEST_ADDRESS <= stop - start <= _LONGEST_ADDRESS:
+        return False
+    if data[start - 1 : start] not in _BEFORE_ADDRESS or data[stop : stop + 1] in _WIDE_SIGNS:
+        return False
+    return not words.has_strong(start - _REACH_BEFORE, start) and checks.is_address(data[start:stop].decode())
 
 
 def _may_be_secret(scan: Scan, data: bytes, start: int, stop: int) -> bool:

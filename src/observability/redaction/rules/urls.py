@@ -89,6 +89,7 @@ def find_all(scan: Scan, end: int) -> None:
 @functools.lru_cache(maxsize=1024)
 def _may_name_secret(query: bytes) -> bool:
     """Return whether a query, with zeros for its digits, may have a parameter that is named like a secret."""
+    query = query.replace(b"&amp;", b"&")  # as HTML writes it
     if b";" in query or b"#" in query[1:]:
         return True
     parts = query[1:].decode().split("&")
