@@ -22,12 +22,12 @@ from src.observability.redaction.rules import (
     bearer_tokens,
     configured_secrets,
     encoded_texts,
+    harmless_names,
     long_runs,
     nearby_names,
     pem_keys,
     personal_data,
     prefixed_tokens,
-    repeated_lines,
     seed_phrases,
     tables,
     urls,
@@ -49,12 +49,7 @@ _SHORTEST = 6
 _FEW_ESCAPES = 64  # so many are decoded one by one
 
 _WITHOUT_INSPECTION = (
-    engines.ESCAPES
-    | engines.BROKEN
-    | engines.SPELLED
-    | engines.SPELLED_NEARBY
-    | engines.WORD_LIST
-    | {engines.URL}
+    engines.ESCAPES | engines.BROKEN | engines.SPELLED | engines.SPELLED_NEARBY | engines.WORD_LIST | {engines.URL}
 )
 
 Inspector = Callable[[Scan, int], None]
@@ -211,13 +206,18 @@ def _findings(text: str, chars: Characters, options: Options, hint: str) -> tupl
         personal_data.find(scan, options.pii)
     numbers = {number for _, number in hits}
     if engines.RUN in numbers:
-        hits = _with_candidate_runs(scan, data, hits, engines.search_stems if is_fast else nearby_words.search)
+        first = next(end for end, number in hits if number == engines.RUN) - RUN_LENGTH
+        runs = [*characters.long_runs(data, first, RUN_LENGTH)]
+        search = engines.search_stems if is_fast else nearby_words.search
+        ends = [(end, engines.RUN) for end in long_runs.candidates(scan, data, runs, RUN_LENGTH, search)]
+        hits = sorted([*(hit for hit in hits if hit[1] != engines.RUN), *ends])
     phrases = listed_words.places(text, chars)
     if hits or phrases:
-        _inspect(scan, phrases, hits, numbers)
+        _inspect(scan, data, phrases, hits)
     if engines.RUN in numbers:
         _find_encoded(scan, hits, options)
-        for written in encoded_texts.in_hex(data):
+        may_be_hex = any(stop - start >= encoded_texts.SHORTEST_HEX for start, stop in runs)
+        for written in encoded_texts.in_hex(data) if may_be_hex else ():
             if redact(options, written.text) != written.text:
                 scan.add(written.start, written.end, "encoded_secret", general=True)
     return scan.findings, hits
@@ -237,24 +237,14 @@ def _find_encoded(scan: Scan, hits: list[engines.Hit], options: Options) -> None
                 scan.add(encoded.start, encoded.end, "encoded_secret", general=True)
 
 
-def _with_candidate_runs(
-    scan: Scan, data: bytes, hits: list[engines.Hit], search: nearby_words.Search
-) -> list[engines.Hit]:
-    """Return the hits with all the long runs that may be secrets, instead of the first long run."""
-    first = next(end for end, number in hits if number == engines.RUN)
-    runs = [(end, engines.RUN) for end in long_runs.candidates(scan, data, first, RUN_LENGTH, search)]
-    return sorted([*(hit for hit in hits if hit[1] != engines.RUN), *runs])
-
-
-def _inspect(scan: Scan, phrases: list[listed_words.Place], hits: list[engines.Hit], numbers: set[int]) -> None:
+def _inspect(scan: Scan, data: bytes, phrases: list[listed_words.Place], hits: list[engines.Hit]) -> None:
     """Inspect the text where phrases may be and gates matched; replace the rest of a text with too many matches."""
-    others = hits
-    if not numbers.isdisjoint(_WITHOUT_INSPECTION):
-        others = [hit for hit in hits if hit[1] not in _WITHOUT_INSPECTION]
+    others = [hit for hit in hits if hit[1] not in _WITHOUT_INSPECTION]
+    first_url = next((end for end, number in hits if number == engines.URL), None)
     cuts = [others[_CANDIDATES][0]] if len(others) > _CANDIDATES else []
     for inspect in (
         functools.partial(_inspect_phrases, scan, phrases),
-        functools.partial(_inspect_urls, scan, hits if engines.URL in numbers else []),
+        functools.partial(_inspect_urls, scan, data, first_url),
         functools.partial(_inspect_others, scan, others[:_CANDIDATES]),
     ):
         try:
@@ -270,27 +260,27 @@ def _inspect_phrases(scan: Scan, places: list[listed_words.Place]) -> None:
         seed_phrases.find(scan, start, end)
 
 
-def _inspect_urls(scan: Scan, hits: list[engines.Hit]) -> None:
-    for end, number in hits:
-        if number == engines.URL:
-            urls.find_all(scan, end)
+def _inspect_urls(scan: Scan, data: bytes, first: int | None) -> None:
+    if first is not None:
+        urls.find_all(scan, data, first)
 
 
 def _inspect_others(scan: Scan, hits: list[engines.Hit]) -> None:
     inspectors = _inspectors()
-    for end, number in _without_repeated_lines(scan.text, hits):
+    for end, number in _without_harmless_names(scan.text, hits):
         inspectors[number](scan, end)
 
 
-def _without_repeated_lines(text: str, hits: list[engines.Hit]) -> list[engines.Hit]:
-    """Return the hits without those of assignments in lines that assign no secret, if there are many."""
+def _without_harmless_names(text: str, hits: list[engines.Hit]) -> list[engines.Hit]:
+    """Return the hits without those of names that name no secret and, if many remain, of lines that assign none."""
     ends = [end for end, number in hits if number == engines.ASSIGNMENT]
-    if len(ends) < _MANY_ASSIGNMENTS:
-        return hits
-    remaining = set(repeated_lines.remaining_ends(text, ends))
+    remaining = [*harmless_names.without_harmless_keys(text, ends)]
+    if len(remaining) >= _MANY_ASSIGNMENTS:
+        remaining = [*harmless_names.remaining_ends(text, remaining)]
     if len(remaining) == len(ends):
         return hits
-    return [hit for hit in hits if hit[1] != engines.ASSIGNMENT or hit[0] in remaining]
+    kept_ends = set(remaining)
+    return [hit for hit in hits if hit[1] != engines.ASSIGNMENT or hit[0] in kept_ends]
 
 
 @functools.cache

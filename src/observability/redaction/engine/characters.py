@@ -10,9 +10,12 @@ import functools
 import re
 import sys
 import unicodedata
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from src.observability.redaction.judging.scan import SEPARATORS, TAG, in_ascii
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
 
 # The kinds of characters; those that may be letters of words are told by their upper bits.
 SIGN, BLANK, UNSEEN, SOFT_HYPHEN, MARK = range(5)
@@ -136,3 +139,37 @@ def base_table() -> Any:
     syllables = numpy.arange(last - first + 1) // _SYLLABLES_OF_A_CONSONANT
     letters[first : last + 1] = _FIRST_CONSONANT + syllables
     return letters
+
+
+_ALNUM: Final = bytes(
+    ord("a") if code < FIRST_BEYOND_ASCII and chr(code).isalnum() else ord(" ") for code in range(256)
+)
+
+
+def long_runs(data: bytes, first: int, length: int) -> Iterable[tuple[int, int]]:
+    """Return the start and the end of each run of so many letters and digits; none begins before `first`."""
+    if len(data) < _SHORTEST or "numpy" not in sys.modules:
+        return _long_runs_by_search(data, first, length)
+    import numpy
+
+    before = max(0, first - 1)
+    signs = numpy.frombuffer(b"%c%b " % (0, data[before:]), numpy.uint8)
+    begins_run = ((signs | 32) - numpy.uint8(ord("a")) < 26) | (signs - numpy.uint8(ord("0")) < 10)
+    reach = 1  # characters of which each place tells whether all are letters or digits
+    while reach < length:
+        step = min(reach, length - reach)
+        begins_run = begins_run[:-step] & begins_run[step:]
+        reach += step
+    starts = numpy.flatnonzero(begins_run[1:] > begins_run[:-1]) + before
+    stops = numpy.flatnonzero(begins_run[1:] < begins_run[:-1]) + before + length - 1
+    return zip(starts.tolist(), stops.tolist(), strict=True)
+
+
+def _long_runs_by_search(data: bytes, first: int, length: int) -> Iterator[tuple[int, int]]:
+    shape, long_run = data[first:].translate(_ALNUM), b"a" * length
+    start = shape.find(long_run)
+    while start >= 0:
+        stop = shape.find(b" ", start)
+        stop = len(shape) if stop < 0 else stop
+        yield start + first, stop + first
+        start = shape.find(long_run, stop)

@@ -8,7 +8,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from src.observability.redaction.judging import checks
-from src.observability.redaction.judging.unescaped import Decoded, replaced, without
+from src.observability.redaction.judging.unescaped import Decoded, places_of, replaced, without
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -63,18 +63,11 @@ def beyond_ascii(text: str, *, has_wide: bool | None, has_unseen: bool | None) -
 def _invisible(text: str) -> Iterator[re.Match[str]]:
     """Yield the signs that are not seen, between characters of a key or a word; each is searched for by itself."""
     end = 0
-    for place in sorted(place for sign in _UNSEEN for place in _places(text, sign)):
+    for place in sorted(place for sign in _UNSEEN for place in places_of(text, sign)):
         match = _INVISIBLE.match(text, place) if place >= max(end, 1) else None
         if match and _BEFORE_INVISIBLE.match(text, place - 1):
             yield match
             end = match.end()
-
-
-def _places(text: str, sign: str) -> Iterator[int]:
-    place = text.find(sign)
-    while place >= 0:
-        yield place
-        place = text.find(sign, place + 1)
 
 
 def _has_wide(text: str) -> bool:

@@ -8,6 +8,7 @@ import contextlib
 import json
 import re
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ _PERCENT_SIGN = re.compile(r"%(?:25)*")
 _LETTER = re.compile(_BEYOND_ASCII)
 _PERCENT = re.compile(rf"({_BEYOND_ASCII})|%(?:25){{0,4}}(0[9adAD]|[2-7][0-9a-fA-F])")
 _MOST_ESCAPED = 5  # how often an escape may have been escaped again
+_SIGNS = ("%", "\\u")  # with which an escape begins
 _UNICODE = re.compile(r"\\u([0-9a-fA-F]{4})")
 _BOTH = re.compile(f"{_PERCENT.pattern}|{_UNICODE.pattern}")
 # A line break, real or escaped, with the next line's indentation; what a token may hold.
@@ -137,7 +139,7 @@ def decode(text: str, escape: re.Pattern[str] | None = None) -> Decoded | None:
 def _escapes(text: str, pattern: re.Pattern[str]) -> Iterator[Replacement]:
     """Yield the escapes, one by one: a list of millions would hold the interpreter for seconds, and all threads."""
     position = 0
-    for match in pattern.finditer(text):
+    for match in _matches(text, pattern):
         start, end = match.span()
         char = _char(match[match.lastindex or 1])
         if char is None:
@@ -146,6 +148,28 @@ def _escapes(text: str, pattern: re.Pattern[str]) -> Iterator[Replacement]:
             start -= _added_backslashes(text, position, start)
         yield start, end, char
         position = end
+
+
+def _matches(text: str, pattern: re.Pattern[str]) -> Iterator[re.Match[str]]:
+    """Yield the matches of a pattern of escapes; where few signs can begin one, only there is it tried."""
+    places = [place for sign in _SIGNS for place in islice(places_of(text, sign), _FEW + 1)]
+    if len(places) > _FEW:
+        yield from pattern.finditer(text)
+        return
+    end = 0
+    for place in sorted(places):
+        match = pattern.match(text, place) if place >= end else None
+        if match:
+            yield match
+            end = match.end()
+
+
+def places_of(text: str, sign: str) -> Iterator[int]:
+    """Yield where a sign stands in a text."""
+    place = text.find(sign)
+    while place >= 0:
+        yield place
+        place = text.find(sign, place + 1)
 
 
 def _char(digits: str) -> str | None:

@@ -107,8 +107,6 @@ def find(scan: Scan, end: int) -> None:
 def _find_assigned(scan: Scan, end: int, name_end: int) -> None:
     """Find the value of `name = value` or `"name": value`."""
     text = scan.text
-    if text[name_end - 1] == '"' and _is_harmless_key(text, name_end - 1):
-        return
     match = _name_back(text, name_end)
     if not match or (names.judge(match[2][::-1]) is None and text[name_end - match.end() - 1] not in _ESCAPES):
         return  # most names
@@ -116,13 +114,6 @@ def _find_assigned(scan: Scan, end: int, name_end: int) -> None:
     verdict = names.judge(name.text) if name else None
     if name and verdict:
         _find_value(scan, end, name, verdict)
-
-
-def _is_harmless_key(text: str, end: int) -> bool:
-    """Return whether a key of JSON that ends at its closing quote names no secret; most keys are plain words."""
-    opening = text.rfind('"', max(0, end - _NEAR // 2), end)
-    name = text[opening + 1 : end]
-    return opening >= 0 and name.isidentifier() and name.isascii() and names.judge(name) is None
 
 
 def _find_pair(scan: Scan, end: int) -> None:

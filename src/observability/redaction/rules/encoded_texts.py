@@ -26,13 +26,13 @@ _TEXT_BYTES = bytes(code for code in range(256) if not _CONTROLS.match(chr(code)
 _BACK_SIGNS = frozenset("+/" + string.ascii_letters + string.digits)
 _HEX_DIGITS = b"0123456789abcdefABCDEF"
 _HEX_RUN = re.compile(rb"[0-9a-fA-F]++")
-_SHORTEST_HEX = 2 * SHORTEST
+SHORTEST_HEX = 2 * SHORTEST
 _PRINTABLE_DIGITS = b"234567"  # the first of the two digits of a character of ASCII
 _IS_PRINTABLE = bytes(ord("p") if code in _PRINTABLE_DIGITS else ord(" ") for code in range(256))
 # One byte of so many is looked at first, at odd and at even positions: in the shortest text in hex so many of either
 # are the first digits of characters, wherever it begins.
 _STRIDE = 8
-_SAMPLES = b"p" * ((_SHORTEST_HEX - _STRIDE + 1) // _STRIDE)
+_SAMPLES = b"p" * ((SHORTEST_HEX - _STRIDE + 1) // _STRIDE)
 _SAMPLED = (len(_SAMPLES) - 1) * _STRIDE + 1  # from the first of them to the last
 
 
@@ -62,7 +62,7 @@ def in_hex(data: bytes) -> Iterator[Encoded]:
                 continue
             start, stop = _hex_run(data, middle)
             at = max(at, (stop - offset) // _STRIDE)
-            if start not in seen and stop - start >= _SHORTEST_HEX:
+            if start not in seen and stop - start >= SHORTEST_HEX:
                 seen.add(start)
                 yield from _text_of_run(data, start, stop)
 
@@ -83,7 +83,7 @@ def _hex_run(data: bytes, middle: int) -> tuple[int, int]:
 
 def _text_of_run(data: bytes, start: int, stop: int) -> Iterator[Encoded]:
     for first in (start, start + 1):  # a letter before it, as in `\\n`, may be a digit
-        if not data[first : first + _SHORTEST_HEX : 2].translate(None, _PRINTABLE_DIGITS):
+        if not data[first : first + SHORTEST_HEX : 2].translate(None, _PRINTABLE_DIGITS):
             last = stop - (stop - first) % 2
             text = bytes.fromhex(data[first:last].decode()).decode("ascii", "replace")
             yield Encoded(start=first, end=last, text=_CONTROLS.split(text, maxsplit=1)[0])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import re
 from typing import TYPE_CHECKING
 
@@ -11,7 +10,7 @@ from src.observability.redaction.judging.nearby_words import NearbyWords
 from src.observability.redaction.rules import encoded_texts, seed_phrases, unnamed_keys, wallet_keys
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from src.observability.redaction.judging.nearby_words import Search
     from src.observability.redaction.judging.scan import Scan
@@ -36,11 +35,10 @@ _SHORTEST_PAIR, _LONGEST_PAIR = 80, 88
 _HEX_DIGITS = b"0123456789abcdefABCDEFxX"
 _ASCII_DIGITS = frozenset(encoded_texts.ASCII_DIGITS)
 _MARKS_BEFORE = frozenset(b"\\%[;")  # the end of what stands before a run that an escape's letters begin
-_SHAPE = bytes(ord("a") if code < 128 and chr(code).isalnum() else ord(" ") for code in range(256))
 
 
-def candidates(scan: Scan, data: bytes, first: int, length: int, search: Search) -> Iterator[int]:
-    """Yield the position of the character number `length` of each long run that may be a secret; `first` is its least.
+def candidates(scan: Scan, data: bytes, runs: Iterable[tuple[int, int]], length: int, search: Search) -> Iterator[int]:
+    """Yield the position of the character number `length` of each long run that may be a secret.
 
     Hashes, addresses and signatures, of which a text can be full, are left out: nothing makes one a secret unless a
     word near it may call it so, its checksum tells, or it looks like a key that stands by itself.
@@ -49,25 +47,21 @@ def candidates(scan: Scan, data: bytes, first: int, length: int, search: Search)
     clear_until = 0  # no word that may call a value secret begins before, from the last run on
     everything = bool(scan.hint) or scan.strict
     yielded_end = -_LIST_GAP - 1
-    has_names = functools.cache(lambda: b"name" in data and b"value" in data)  # asked for few texts
-    offset = first - length
-    shape = data[offset:].translate(_SHAPE)
-    long_run = b"a" * length
-    stop = offset
-    while (start := shape.find(long_run, stop - offset) + offset) >= offset:
-        stop = shape.find(b" ", start - offset) + offset
-        if stop < offset:
-            stop = len(data)
+    has_names = b"name" in data and b"value" in data
+    for start, stop in runs:
         reach = stop + _REACH_AFTER
         if reach >= clear_until:
             clear_until = words.first(start - _REACH_BEFORE, reach)
+        is_next = start - yielded_end <= _LIST_GAP  # the next of a list
+        if not (everything or is_next or has_names) and _is_plain_address(words, data, start, stop):
+            continue
         if (
             everything
-            or (clear_until <= reach and not _is_plain_address(words, data, start, stop))
-            or start - yielded_end <= _LIST_GAP  # the next of a list
+            or clear_until <= reach
+            or is_next
             or (data[start] in _ASCII_DIGITS and encoded_texts.may_be_text(data, start, stop))
             or _may_be_secret(scan, data, start, stop)
-            or (has_names() and _is_value(data, start))
+            or (has_names and _is_value(data, start))
         ):
             yielded_end = stop
             yield start + length
