@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal
 
-from src.observability.redaction.engine import engines, phrase_ends, preparation
+from src.observability.redaction.engine import characters, engines, listed_words, preparation
 from src.observability.redaction.judging import nearby_words, spelled_out, unescaped
 from src.observability.redaction.judging.scan import (
     FAILED,
@@ -15,20 +15,19 @@ from src.observability.redaction.judging.scan import (
     Scan,
     TooManyError,
     apply,
-    in_ascii,
-    with_signs_in_ascii,
+    regions,
 )
 from src.observability.redaction.rules import (
     assignments,
     bearer_tokens,
     configured_secrets,
     encoded_texts,
+    harmless_names,
     long_runs,
     nearby_names,
     pem_keys,
     personal_data,
     prefixed_tokens,
-    repeated_lines,
     seed_phrases,
     tables,
     urls,
@@ -36,22 +35,21 @@ from src.observability.redaction.rules import (
 )
 from src.observability.redaction.rules.gates import RUN_LENGTH, Gate, Inspection, gates
 
+if TYPE_CHECKING:
+    from src.observability.redaction.engine.characters import Characters
+
 EngineName = Literal["auto", "fast", "plain"]
 
 _MANY_ASSIGNMENTS = 16  # from so many on, equal lines are looked at once
-_MANY_PHRASES = 200  # from so many on, all words of a text are looked up first
 _CANDIDATES = 20_000  # inspections per text
 _MARGIN = 1_024  # characters replaced before the last candidate inspected: a secret can begin before its gate ends
 _PASSES = 6
+_REACH = 2_600  # characters around a decoded one in which another reading of a text may hold a secret
 _SHORTEST = 6
+_FEW_ESCAPES = 64  # so many are decoded one by one
 
 _WITHOUT_INSPECTION = (
-    engines.PHRASES
-    | engines.ESCAPES
-    | engines.BROKEN
-    | engines.SPELLED
-    | engines.WORD_LIST
-    | {engines.URL, engines.HTML_SIGN}
+    engines.ESCAPES | engines.BROKEN | engines.SPELLED | engines.SPELLED_NEARBY | engines.WORD_LIST | {engines.URL}
 )
 
 Inspector = Callable[[Scan, int], None]
@@ -109,25 +107,42 @@ def redact(options: Options, text: str, hint: str = "") -> str:
 
 
 def _redact_once(text: str, options: Options, hint: str) -> str:
-    data, signs = with_signs_in_ascii(text)
-    findings, numbers = _findings(text, data, options, hint)
+    chars = characters.read(text)
+    findings, hits = _findings(text, chars, options, hint)
+    numbers = {number for _, number in hits}
     if not numbers.isdisjoint(engines.ESCAPES):
         findings = findings + _findings_without_escapes(text, options, hint)
     if not numbers.isdisjoint(engines.BROKEN):
-        findings = findings + _findings_of_view(unescaped.join_lines(text), options, hint)
+        ends = [end for end, number in hits if number in engines.BROKEN]
+        findings = findings + _findings_of_view(unescaped.join_lines(text, ends), options, hint)
     if not numbers.isdisjoint(engines.SPELLED):
         findings = findings + _findings_of_view(spelled_out.spelled(text), options, hint)
+    elif not numbers.isdisjoint(engines.SPELLED_NEARBY):
+        ends = [end for end, number in hits if number in engines.SPELLED_NEARBY]
+        findings = findings + _findings_spelled_out(text, ends, options, hint)
     if not numbers.isdisjoint(engines.WORD_LIST):
         findings = findings + _findings_of_view(
             spelled_out.word_list(text, has_runs=engines.RUN in numbers), options, hint
         )
-    for view in spelled_out.beyond_ascii(text, signs) if signs != "" else ():
+    for view in _views_beyond_ascii(text, chars):
         findings = findings + _findings_of_view(view, options, hint)
     return apply(text, findings) if findings else text
 
 
+def _views_beyond_ascii(text: str, chars: Characters) -> list[unescaped.Decoded]:
+    """Return other readings of a text with characters beyond ASCII."""
+    if text.isascii():
+        return []
+    if chars.kinds is None:
+        return spelled_out.beyond_ascii(text, has_wide=None, has_unseen=None)
+    has_unseen = characters.UNSEEN in chars.beyond or characters.SOFT_HYPHEN in chars.beyond
+    return spelled_out.beyond_ascii(text, has_wide=characters.WIDE in chars.beyond, has_unseen=has_unseen)
+
+
 def _findings_without_escapes(text: str, options: Options, hint: str) -> list[Finding]:
     """Return the secrets of a text without its escapes, whose positions are worked out only where it has secrets."""
+    if text.count("%") + text.count("\\u") <= _FEW_ESCAPES:
+        return _findings_of_view(unescaped.decode(text), options, hint)
     plain = unescaped.decode_without_positions(text)
     findings = _findings_of(plain, options, hint)
     view = unescaped.decode(text) if findings else None
@@ -138,19 +153,47 @@ def _findings_without_escapes(text: str, options: Options, hint: str) -> list[Fi
 
 def _findings_of_view(view: unescaped.Decoded | None, options: Options, hint: str) -> list[Finding]:
     """Return the secrets of another reading of a text, with their positions in the text itself."""
-    return view.in_original(_findings_of(view.text, options, hint)) if view else []
+    return view.in_original(_findings_near(view, options, hint)) if view else []
+
+
+def _findings_spelled_out(text: str, ends: list[int], options: Options, hint: str) -> list[Finding]:
+    """Return the secrets of a text whose characters are read as what they spell, within reach of these places."""
+    findings: list[Finding] = []
+    for start, end in regions(ends, _REACH, len(text)):
+        for finding in _findings_of_view(spelled_out.spelled(text[start:end]), options, "" if start else hint):
+            if _may_be_cut(finding, start, end, len(text)):
+                return _findings_of_view(spelled_out.spelled(text), options, hint)
+            findings.append(replace(finding, start=finding.start + start, end=finding.end + start))
+    return findings
+
+
+def _may_be_cut(finding: Finding, start: int, end: int, length: int) -> bool:
+    """Return whether a secret of a part of a text may begin before the part or go on behind it."""
+    return (finding.start == 0 < start) or (finding.end == end - start < length - start)
+
+
+def _findings_near(view: unescaped.Decoded, options: Options, hint: str) -> list[Finding]:
+    """Return the secrets of another reading of a text, which is read only near the characters that differ."""
+    parts = regions(view.decoded_at, _REACH, len(view.text))
+    if not parts or sum(end - start for start, end in parts) > len(view.text) // 2:
+        return _findings_of(view.text, options, hint)
+    findings: list[Finding] = []
+    for start, end in parts:
+        for finding in _findings_of(view.text[start:end], options, "" if start else hint):
+            if _may_be_cut(finding, start, end, len(view.text)):
+                return _findings_of(view.text, options, hint)
+            findings.append(replace(finding, start=finding.start + start, end=finding.end + start))
+    return findings
 
 
 def _findings_of(text: str, options: Options, hint: str) -> list[Finding]:
-    return _findings(text, in_ascii(text), options, hint)[0]
+    return _findings(text, characters.read(text), options, hint)[0]
 
 
-def _findings(text: str, data: bytes, options: Options, hint: str) -> tuple[list[Finding], set[int]]:
-    """Return the secrets of a text as it stands, and the numbers of the gates that matched.
-
-    `data` has one byte for each character of the text, so that positions agree.
-    """
+def _findings(text: str, chars: Characters, options: Options, hint: str) -> tuple[list[Finding], list[engines.Hit]]:
+    """Return the secrets of a text as it stands, and where gates matched."""
     engine, is_fast = _engine(options.engine)
+    data = chars.data
     hits = engine(data)
     scan = Scan(text, hint, options.strict)
     if options.forms:
@@ -162,18 +205,22 @@ def _findings(text: str, data: bytes, options: Options, hint: str) -> tuple[list
     if options.pii:
         personal_data.find(scan, options.pii)
     numbers = {number for _, number in hits}
-    if is_fast and not numbers.isdisjoint(engines.PHRASES):
-        hits = _with_plausible_phrases(text, data, hits, numbers)
     if engines.RUN in numbers:
-        hits = _with_candidate_runs(scan, data, hits, engines.search_stems if is_fast else nearby_words.search)
-    if hits:
-        _inspect(scan, hits, numbers)
+        first = next(end for end, number in hits if number == engines.RUN) - RUN_LENGTH
+        runs = [*characters.long_runs(data, first, RUN_LENGTH)]
+        search = engines.search_stems if is_fast else nearby_words.search
+        ends = [(end, engines.RUN) for end in long_runs.candidates(scan, data, runs, RUN_LENGTH, search)]
+        hits = sorted([*(hit for hit in hits if hit[1] != engines.RUN), *ends])
+    phrases = listed_words.places(text, chars)
+    if hits or phrases:
+        _inspect(scan, data, phrases, hits)
     if engines.RUN in numbers:
         _find_encoded(scan, hits, options)
-        for written in encoded_texts.in_hex(data):
+        may_be_hex = any(stop - start >= encoded_texts.SHORTEST_HEX for start, stop in runs)
+        for written in encoded_texts.in_hex(data) if may_be_hex else ():
             if redact(options, written.text) != written.text:
                 scan.add(written.start, written.end, "encoded_secret", general=True)
-    return scan.findings, numbers
+    return scan.findings, hits
 
 
 def _find_encoded(scan: Scan, hits: list[engines.Hit], options: Options) -> None:
@@ -190,83 +237,50 @@ def _find_encoded(scan: Scan, hits: list[engines.Hit], options: Options) -> None
                 scan.add(encoded.start, encoded.end, "encoded_secret", general=True)
 
 
-def _with_plausible_phrases(text: str, data: bytes, hits: list[engines.Hit], numbers: set[int]) -> list[engines.Hit]:
-    """Return the fast engine's hits without the phrases that hold a word which is on no list."""
-    others = [hit for hit in hits if hit[1] not in engines.PHRASES]
-    if engines.EVERYWHERE in numbers:
-        may_hold = (
-            phrase_ends.may_hold(phrase_ends.without_html(data)) if text.isascii() else seed_phrases.may_hold(text)
-        )
-        return [(0, engines.EVERYWHERE), *others] if may_hold else others
-    if text.isascii():
-        return hits
-    ends = [end for end, number in hits if number == engines.PHRASE]
-    if len(ends) > _MANY_PHRASES and not seed_phrases.may_hold(text):
-        return others
-    phrases = [(end, engines.PHRASE) for end in seed_phrases.ends_after_listed_words(text, ends)]
-    return sorted([*others, *phrases])
-
-
-def _with_candidate_runs(
-    scan: Scan, data: bytes, hits: list[engines.Hit], search: nearby_words.Search
-) -> list[engines.Hit]:
-    """Return the hits with all the long runs that may be secrets, instead of the first long run."""
-    first = next(end for end, number in hits if number == engines.RUN)
-    runs = [(end, engines.RUN) for end in long_runs.candidates(scan, data, first, RUN_LENGTH, search)]
-    return sorted([*(hit for hit in hits if hit[1] != engines.RUN), *runs])
-
-
-def _inspect(scan: Scan, hits: list[engines.Hit], numbers: set[int]) -> None:
-    """Inspect the text where gates of these numbers matched; replace the rest of a text with too many matches."""
-    others = hits
-    if not numbers.isdisjoint(_WITHOUT_INSPECTION):
-        others = [hit for hit in hits if hit[1] not in _WITHOUT_INSPECTION]
+def _inspect(scan: Scan, data: bytes, phrases: list[listed_words.Place], hits: list[engines.Hit]) -> None:
+    """Inspect the text where phrases may be and gates matched; replace the rest of a text with too many matches."""
+    others = [hit for hit in hits if hit[1] not in _WITHOUT_INSPECTION]
+    first_url = next((end for end, number in hits if number == engines.URL), None)
     cuts = [others[_CANDIDATES][0]] if len(others) > _CANDIDATES else []
-    for inspect, candidates, called_for in (
-        (_inspect_phrases, hits, not numbers.isdisjoint(engines.PHRASES)),
-        (_inspect_urls, hits, engines.URL in numbers),
-        (_inspect_others, others[:_CANDIDATES], True),
+    for inspect in (
+        functools.partial(_inspect_phrases, scan, phrases),
+        functools.partial(_inspect_urls, scan, data, first_url),
+        functools.partial(_inspect_others, scan, others[:_CANDIDATES]),
     ):
         try:
-            if called_for:
-                inspect(scan, candidates)
+            inspect()
         except TooManyError as error:
             cuts.append(error.position)
     if cuts:
         scan.findings.append(Finding(max(0, min(cuts) - _MARGIN), len(scan.text), "too_many_candidates"))
 
 
-def _inspect_phrases(scan: Scan, hits: list[engines.Hit]) -> None:
-    if any(number == engines.EVERYWHERE for _, number in hits):
-        for start, end in seed_phrases.stretches(scan.text):
-            seed_phrases.find(scan, start, end)
-        return
-    ends = [end for end, number in hits if number == engines.PHRASE]
-    for start, end in seed_phrases.regions(ends, len(scan.text)):
+def _inspect_phrases(scan: Scan, places: list[listed_words.Place]) -> None:
+    for start, end in places:
         seed_phrases.find(scan, start, end)
 
 
-def _inspect_urls(scan: Scan, hits: list[engines.Hit]) -> None:
-    for end, number in hits:
-        if number == engines.URL:
-            urls.find_all(scan, end)
+def _inspect_urls(scan: Scan, data: bytes, first: int | None) -> None:
+    if first is not None:
+        urls.find_all(scan, data, first)
 
 
 def _inspect_others(scan: Scan, hits: list[engines.Hit]) -> None:
     inspectors = _inspectors()
-    for end, number in _without_repeated_lines(scan.text, hits):
+    for end, number in _without_harmless_names(scan.text, hits):
         inspectors[number](scan, end)
 
 
-def _without_repeated_lines(text: str, hits: list[engines.Hit]) -> list[engines.Hit]:
-    """Return the hits without those of assignments in lines that assign no secret, if there are many."""
+def _without_harmless_names(text: str, hits: list[engines.Hit]) -> list[engines.Hit]:
+    """Return the hits without those of names that name no secret and, if many remain, of lines that assign none."""
     ends = [end for end, number in hits if number == engines.ASSIGNMENT]
-    if len(ends) < _MANY_ASSIGNMENTS:
-        return hits
-    remaining = set(repeated_lines.remaining_ends(text, ends))
+    remaining = [*harmless_names.without_harmless_keys(text, ends)]
+    if len(remaining) >= _MANY_ASSIGNMENTS:
+        remaining = [*harmless_names.remaining_ends(text, remaining)]
     if len(remaining) == len(ends):
         return hits
-    return [hit for hit in hits if hit[1] != engines.ASSIGNMENT or hit[0] in remaining]
+    kept_ends = set(remaining)
+    return [hit for hit in hits if hit[1] != engines.ASSIGNMENT or hit[0] in kept_ends]
 
 
 @functools.cache

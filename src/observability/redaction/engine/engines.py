@@ -7,11 +7,11 @@ import functools
 import itertools
 import re
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from src.observability.redaction.engine import compiled, phrase_ends
+from src.observability.redaction.engine import compiled
 from src.observability.redaction.judging import nearby_words
 from src.observability.redaction.rules.gates import RUN_LENGTH, WIDE, WIDE_LENGTH, Gate, Inspection, gates
 
@@ -22,19 +22,16 @@ Engine = Callable[[bytes], list[Hit]]
 """Returns the hits of a text in order."""
 
 RUN = 0
-PHRASE = len(gates()) - 1
-EVERYWHERE = 1  # the gate of short phrases: where it matches, phrases may end everywhere
-PHRASES = frozenset({PHRASE, EVERYWHERE})
 ESCAPES = frozenset(number for number, gate in enumerate(gates()) if gate.inspection is Inspection.ESCAPE)
-BROKEN, SPELLED, WORD_LIST = (
+BROKEN, SPELLED, SPELLED_NEARBY, WORD_LIST = (
     frozenset(number for number, gate in enumerate(gates()) if gate.inspection is inspection)
-    for inspection in (Inspection.BROKEN, Inspection.SPELLED, Inspection.WORD_LIST)
+    for inspection in (Inspection.BROKEN, Inspection.SPELLED, Inspection.SPELLED_NEARBY, Inspection.WORD_LIST)
 )
-ASSIGNMENT, URL, HTML_SIGN = (
+ASSIGNMENT, URL = (
     next(number for number, gate in enumerate(gates()) if gate.inspection is inspection)
-    for inspection in (Inspection.ASSIGNMENT, Inspection.URL, Inspection.HTML_SIGN)
+    for inspection in (Inspection.ASSIGNMENT, Inspection.URL)
 )
-_FIRST_ESCAPE = min(ESCAPES)  # the gates of escapes and of phrases stand last
+_FIRST_ESCAPE = min(ESCAPES)  # the gates of escapes stand last
 
 
 def _shape(kinds: str) -> bytes:
@@ -50,7 +47,6 @@ _WIDE_RUN = b"a" * WIDE_LENGTH
 _LONGEST_PREFIX = 32
 _SHORT_WORK = 40_000  # characters times forms; below it, searching for each form is faster than the engine
 _LONG = b"a" * RUN_LENGTH
-_MANY_ENDS = 1_500  # of what may be phrases
 _RARE = 100  # occurrences that are looked at one by one
 
 
@@ -60,29 +56,18 @@ def fast_engine() -> Engine | None:
     try:
         import hyperscan
 
-        # In one database with the other gates, the phrase gate takes twice as long, and the gates of escapes cost time
-        # at each escape even after the first.
-        # The gate of short phrases has a database of its own too, for texts with blanks of HTML.
-        parts = gates()[:_FIRST_ESCAPE], gates()[PHRASE:], gates()[EVERYWHERE : EVERYWHERE + 1]
-        databases = [compiled.database(part) for part in parts]
+        # In one database with the other gates, those of escapes cost time at each escape even after the first.
+        database = compiled.database(gates()[:_FIRST_ESCAPE])
         local = threading.local()
 
         def scan(data: bytes) -> list[Hit]:
             # A scan releases the GIL, so every thread needs its own scratch space.
-            scratches = getattr(local, "scratches", None)
-            if scratches is None:
-                scratches = local.scratches = [hyperscan.Scratch(database) for database in databases]
+            scratch = getattr(local, "scratch", None)
+            if scratch is None:
+                scratch = local.scratch = hyperscan.Scratch(database)
             hits: list[Hit] = []
-            databases[0].scan(data, _note, context=hits.append, scratch=scratches[0])
+            database.scan(data, _note, context=hits.append, scratch=scratch)
             hits += _first_escapes(data)
-            numbers = {number for _, number in hits}
-            if EVERYWHERE not in numbers:
-                if HTML_SIGN in numbers:
-                    data = phrase_ends.without_html(data)
-                    short: list[Hit] = []
-                    databases[2].scan(data, _note, context=short.append, scratch=scratches[2])
-                    hits += [(end, EVERYWHERE) for end, _ in short]
-                hits += _phrases(databases[1], scratches[1], data)
             hits.sort()
             return hits
 
@@ -90,23 +75,6 @@ def fast_engine() -> Engine | None:
     except Exception:  # noqa: BLE001 - not installed, or an unsupported processor: the plain engine works
         return None
     return scan
-
-
-def _phrases(database: Any, scratch: Any, data: bytes) -> Iterator[Hit]:
-    """Return the hits of the phrase gate, or of the gate of short phrases where the letters beyond ASCII decide."""
-    import hyperscan
-
-    ends: list[int] = []
-    try:
-        database.scan(data, _note_first_ends, context=ends, scratch=scratch)
-    except hyperscan.ScanTerminated:
-        if b"?" in data:
-            return iter([(0, EVERYWHERE)])
-        if not phrase_ends.may_hold(data):
-            return iter(())
-        ends.clear()
-        database.scan(data, _note_end, context=ends.append, scratch=scratch)
-    return ((end, PHRASE) for end in phrase_ends.after_listed_words(data, sorted(ends)))
 
 
 @functools.cache
@@ -141,16 +109,6 @@ def _note(number: int, _start: int, end: int, _flags: int, note: Any) -> None:
     note((end, number))
 
 
-def _note_end(_number: int, _start: int, end: int, _flags: int, note: Any) -> None:
-    note(end)
-
-
-def _note_first_ends(_number: int, _start: int, end: int, _flags: int, ends: list[int]) -> bool:
-    """Note an end; return whether there are so many that all words of the text are looked up first."""
-    ends.append(end)
-    return len(ends) >= _MANY_ENDS
-
-
 @dataclass(frozen=True, slots=True)
 class _Row:
     number: int
@@ -166,7 +124,7 @@ def _plain_rows() -> tuple[tuple[_Row, ...], tuple[_Row, ...]]:
     families: list[_Row] = []
     others: list[_Row] = []
     for number, gate in enumerate(gates()):
-        if number == RUN or number in PHRASES or number in ESCAPES:
+        if number == RUN or number in ESCAPES:
             continue
         row = _Row(
             number=number,
@@ -197,8 +155,6 @@ def plain_engine(data: bytes) -> list[Hit]:
         _find_families(families, data, stretches, hits)
         hits.update(_first_run(data))
     hits.update(_first_escapes(data))
-    if phrase_ends.may_hold(phrase_ends.without_html(data)):
-        hits.add((0, EVERYWHERE))
     return sorted(hits)
 
 

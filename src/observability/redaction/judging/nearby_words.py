@@ -10,6 +10,7 @@ STEMS = (
     b"priv", b"secret", b"sign", b"seed", b"mnemonic", b"key", b"passw", b"passphrase", b"credential", b"wallet",
     b"import", b"token", b"auth", b"bearer", b"pk", b"sk",
 )  # fmt: skip
+_STRONG = frozenset(STEMS.index(stem) for stem in (b"priv", b"secret", b"sign", b"seed", b"key"))
 _MARGIN = 32  # characters that tell whether a stem is a word
 _BLOCK, _LONGEST_BLOCK = 2_048, 16_384  # characters searched at a time, at first and in a text that is full of runs
 
@@ -34,12 +35,13 @@ class NearbyWords:
     Questions are asked in the order of their positions.
     """
 
-    __slots__ = ("_block", "_data", "_positions", "_search", "_searched_end")
+    __slots__ = ("_block", "_data", "_positions", "_search", "_searched_end", "_strong")
 
     def __init__(self, data: bytes, search: Search) -> None:
         self._data = data
         self._search = search
         self._positions: list[int] = []
+        self._strong: list[int] = []  # of words that `context` calls strong
         self._searched_end = 0
         self._block = _BLOCK
 
@@ -51,6 +53,11 @@ class NearbyWords:
         place = bisect.bisect_left(self._positions, start)
         return self._positions[place] if place < len(self._positions) else max(end + 1, self._searched_end)
 
+    def has_strong(self, start: int, end: int) -> bool:
+        """Return whether a strong word, as `private` or `seed`, begins in a part of the text that was asked for."""
+        place = bisect.bisect_left(self._strong, start)
+        return place < len(self._strong) and self._strong[place] < end
+
     def _search_block(self) -> None:
         start, end = self._searched_end, self._searched_end + self._block
         self._block = min(2 * self._block, _LONGEST_BLOCK)
@@ -60,7 +67,10 @@ class NearbyWords:
             position = stem_end - len(STEMS[number])
             if start <= position + offset < end and _is_word(data, STEMS[number], position):
                 self._positions.append(position + offset)
+                if number in _STRONG:
+                    self._strong.append(position + offset)
         self._positions.sort()
+        self._strong.sort()
         self._searched_end = end
 
 

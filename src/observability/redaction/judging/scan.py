@@ -16,7 +16,7 @@ _PHRASE_WORDS = 20_000  # words in sequences of twelve or more listed words; pro
 
 
 # Characters beyond ASCII that separate words.
-_SEPARATORS = (
+SEPARATORS = (
     "\u00a0\u3000\u200b\u200c\u200d\u2060\ufeff\u2192\u2022\u00b7\u2013\u2014\u201c\u201d\u2026\u3001\uff0c\uff1a"
 )
 
@@ -28,32 +28,25 @@ _TAG = re.compile(TAG.encode())
 
 def in_ascii(text: str) -> bytes:
     """Return a text in ASCII, one byte for each character: separators as blanks, all else beyond ASCII as `?`."""
-    return with_signs_in_ascii(text)[0]
+    data = text.encode() if text.isascii() else _without_letters(text)
+    return _TAG.sub(lambda tag: b" " * len(tag.group()), data) if b"<" in data else data
 
 
-def with_signs_in_ascii(text: str) -> tuple[bytes, str | None]:
-    """Return a text in ASCII as `in_ascii` does, and its characters beyond ASCII in order; None where they are many."""
-    data, signs = (text.encode(), "") if text.isascii() else _without_letters(text)
-    return (_TAG.sub(lambda tag: b" " * len(tag.group()), data) if b"<" in data else data), signs
-
-
-def _without_letters(text: str) -> tuple[bytes, str | None]:
-    """Return a text with `?` for what is beyond ASCII, but blanks for separators; and what is beyond ASCII, if few."""
+def _without_letters(text: str) -> bytes:
+    """Return a text with `?` for what is beyond ASCII, but blanks for separators."""
     data = text.encode("ascii", "replace")
     blanks = bytearray(data)
-    signs: list[str] = []
     position = -1
     for _ in range(_FEW):
         position = data.find(b"?", position + 1)
         if position < 0:
-            return bytes(blanks), "".join(signs)
-        signs.append(text[position])
-        if text[position] in _SEPARATORS:
+            return bytes(blanks)
+        if text[position] in SEPARATORS:
             blanks[position] = ord(" ")
-    for char in _SEPARATORS:
+    for char in SEPARATORS:
         if char in text:  # a search takes a tenth of a replacement
             text = text.replace(char, " ")
-    return text.encode("ascii", "replace"), None
+    return text.encode("ascii", "replace")
 
 
 class TooManyError(Exception):
@@ -117,6 +110,18 @@ class Scan:
         self.phrase_words_left -= count
         if self.phrase_words_left < 0:
             raise TooManyError(position)
+
+
+def regions(places: list[int], reach: int, length: int) -> list[tuple[int, int]]:
+    """Return the parts of a text, as start and end, within reach of these places, which are in order."""
+    parts: list[tuple[int, int]] = []
+    for place in places:
+        start, end = max(0, place - reach), min(length, place + reach)
+        if parts and start <= parts[-1][1]:
+            parts[-1] = (parts[-1][0], end)
+        else:
+            parts.append((start, end))
+    return parts
 
 
 def apply(text: str, findings: list[Finding]) -> str:

@@ -8,7 +8,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from src.observability.redaction.judging import checks
-from src.observability.redaction.judging.unescaped import Decoded, replaced, without
+from src.observability.redaction.judging.unescaped import Decoded, places_of, replaced, without
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,7 +23,8 @@ _WIDE_BYTE: Final = b"\xff"  # the upper of the two bytes of a full-width sign i
 _TO_ASCII: Final = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)}
 # Signs that are not seen: they split a word where it may be broken over lines, or come with what is copied from a page.
 _UNSEEN: Final = frozenset("\u00ad\u200b\u200c\u200d\u2060\ufeff")
-_INVISIBLE: Final = re.compile(r"(?<=[\w+/=.\-])[\u00ad\u200b-\u200d\u2060\ufeff]+(?=[\w+/=.\-])", re.ASCII)
+_INVISIBLE: Final = re.compile(r"[\u00ad\u200b-\u200d\u2060\ufeff]+(?=[\w+/=.\-])", re.ASCII)
+_BEFORE_INVISIBLE: Final = re.compile(r"[\w+/=.\-]", re.ASCII)
 _TWELVE: Final = b"\1" * 12  # words of the lists, one after the other
 _WORD_VALUE: Final = re.compile(r"\"word\\{0,15}\"\s{0,8}:\s{0,8}\\{0,15}\"([^\W\d_]{1,32})")
 # The keys, and the positions, of a list of words in JSON: `{"index": 0, "word": "..."}`.
@@ -49,18 +50,24 @@ def word_list(text: str, *, has_runs: bool) -> Decoded | None:
     return without(text, _WORD_KEYS.finditer(text)) if _TWELVE in listed else None
 
 
-def beyond_ascii(text: str, signs: str | None) -> list[Decoded]:
-    """Return the readings of a text that has characters beyond ASCII; `signs` are these, where they are known."""
+def beyond_ascii(text: str, *, has_wide: bool | None, has_unseen: bool | None) -> list[Decoded]:
+    """Return the readings of a text that has characters beyond ASCII; what is known of them need not be searched."""
     views: list[Decoded | None] = []
-    if signs is None:
-        is_wide, is_unseen = _has_wide(text), any(sign in text for sign in _UNSEEN)
-    else:
-        is_wide, is_unseen = bool(_WIDE.search(signs)), not _UNSEEN.isdisjoint(signs)
-    if is_wide and _WIDE.search(text):  # each sign stays where it is
+    if (_has_wide(text) if has_wide is None else has_wide) and _WIDE.search(text):  # each sign stays where it is
         views.append(Decoded(text=text.translate(_TO_ASCII), decoded_at=[], removed=[]))
-    if is_unseen:
-        views.append(without(text, _INVISIBLE.finditer(text)))
+    if any(sign in text for sign in _UNSEEN) if has_unseen is None else has_unseen:
+        views.append(without(text, _invisible(text)))
     return [view for view in views if view is not None]
+
+
+def _invisible(text: str) -> Iterator[re.Match[str]]:
+    """Yield the signs that are not seen, between characters of a key or a word; each is searched for by itself."""
+    end = 0
+    for place in sorted(place for sign in _UNSEEN for place in places_of(text, sign)):
+        match = _INVISIBLE.match(text, place) if place >= max(end, 1) else None
+        if match and _BEFORE_INVISIBLE.match(text, place - 1):
+            yield match
+            end = match.end()
 
 
 def _has_wide(text: str) -> bool:

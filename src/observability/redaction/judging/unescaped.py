@@ -8,6 +8,7 @@ import contextlib
 import json
 import re
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ _PERCENT_SIGN = re.compile(r"%(?:25)*")
 _LETTER = re.compile(_BEYOND_ASCII)
 _PERCENT = re.compile(rf"({_BEYOND_ASCII})|%(?:25){{0,4}}(0[9adAD]|[2-7][0-9a-fA-F])")
 _MOST_ESCAPED = 5  # how often an escape may have been escaped again
+_SIGNS = ("%", "\\u")  # with which an escape begins
 _UNICODE = re.compile(r"\\u([0-9a-fA-F]{4})")
 _BOTH = re.compile(f"{_PERCENT.pattern}|{_UNICODE.pattern}")
 # A line break, real or escaped, with the next line's indentation; what a token may hold.
@@ -36,6 +38,9 @@ _BROKEN = re.compile(
     rf"(?P<quote>[\"'`])(?P<value>{PIECE}{{6,4096}}+(?:{_NEXT_LINE}{PIECE}{{2,4096}}+){{1,60}}+)\\{{0,15}}(?P=quote)",
     re.ASCII,
 )
+_QUOTES = ("'", '"', "`")
+_QUOTES_OF_GATE = 3
+_LONGEST_BROKEN = 8_600  # characters of two of its lines
 _BREAK = re.compile(rf"(?:\\{{0,15}}[\"'`][ \t]{{0,4}}[+.]?)?{LINE_BREAK}(?:(?:[+.][ \t]{{0,4}})?\\{{0,15}}[\"'`])?")
 
 
@@ -134,7 +139,7 @@ def decode(text: str, escape: re.Pattern[str] | None = None) -> Decoded | None:
 def _escapes(text: str, pattern: re.Pattern[str]) -> Iterator[Replacement]:
     """Yield the escapes, one by one: a list of millions would hold the interpreter for seconds, and all threads."""
     position = 0
-    for match in pattern.finditer(text):
+    for match in _matches(text, pattern):
         start, end = match.span()
         char = _char(match[match.lastindex or 1])
         if char is None:
@@ -143,6 +148,28 @@ def _escapes(text: str, pattern: re.Pattern[str]) -> Iterator[Replacement]:
             start -= _added_backslashes(text, position, start)
         yield start, end, char
         position = end
+
+
+def _matches(text: str, pattern: re.Pattern[str]) -> Iterator[re.Match[str]]:
+    """Yield the matches of a pattern of escapes; where few signs can begin one, only there is it tried."""
+    places = [place for sign in _SIGNS for place in islice(places_of(text, sign), _FEW + 1)]
+    if len(places) > _FEW:
+        yield from pattern.finditer(text)
+        return
+    end = 0
+    for place in sorted(places):
+        match = pattern.match(text, place) if place >= end else None
+        if match:
+            yield match
+            end = match.end()
+
+
+def places_of(text: str, sign: str) -> Iterator[int]:
+    """Yield where a sign stands in a text."""
+    place = text.find(sign)
+    while place >= 0:
+        yield place
+        place = text.find(sign, place + 1)
 
 
 def _char(digits: str) -> str | None:
@@ -165,16 +192,28 @@ def join_all_lines(text: str) -> Decoded | None:
     return without(text, _ANY_BREAK.finditer(text))
 
 
-def join_lines(text: str) -> Decoded | None:
-    """Return the text without the line breaks inside quoted values that are broken over lines; None where none are."""
-    return without(
-        text,
-        (
-            line_break
-            for match in _BROKEN.finditer(text)
-            for line_break in _BREAK.finditer(text, match.start("value"), match.end("value"))
-        ),
-    )
+def join_lines(text: str, ends: Iterable[int]) -> Decoded | None:
+    """Return the text without the line breaks inside quoted values that are broken over lines; None where none are.
+
+    The gate of such values matches from a value's first quote on, and ends at these places, which are in order: in the
+    second of its lines, so that two quotes may stand between, and one at the end.
+    """
+    return without(text, _breaks(text, ends))
+
+
+def _breaks(text: str, ends: Iterable[int]) -> Iterator[re.Match[str]]:
+    stop = 0
+    for end in ends:
+        first = max(stop, end - _LONGEST_BROKEN)
+        quotes = [end - 1]
+        while len(quotes) <= _QUOTES_OF_GATE and quotes[-1] >= first:
+            quotes.append(max(text.rfind(quote, first, quotes[-1]) for quote in _QUOTES))
+        for quote in reversed(quotes[1:]):
+            match = _BROKEN.match(text, quote) if quote >= first else None
+            if match:
+                yield from _BREAK.finditer(text, match.start("value"), match.end("value"))
+                stop = match.end()
+                break
 
 
 def without(text: str, matches: Iterable[re.Match[str]]) -> Decoded | None:

@@ -92,8 +92,10 @@ class _Name(NamedTuple):  # made faster than a frozen dataclass
 def find(scan: Scan, end: int) -> None:
     """Find the value of a name; what separates the two ends at `end`."""
     separator = scan.text[end - 1]
-    if separator in ":=aAdD":
-        _find_assigned(scan, end, end - (1 if separator in ":=" else 3))
+    if separator in ":=":
+        _find_assigned(scan, end, end - 1)
+    elif separator in "aAdD":  # %3a and %3d
+        _find_assigned(scan, end, end - 3)
     elif separator == ",":
         _find_pair(scan, end)
     elif separator == ">":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import binascii
 import contextlib
 import re
+import string
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -21,16 +22,17 @@ SHORTEST = 24
 ASCII_DIGITS = b"IJKLMNOPQRSTUVWXYZabcdef"
 _CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
-
+_TEXT_BYTES = bytes(code for code in range(256) if not _CONTROLS.match(chr(code)))
+_BACK_SIGNS = frozenset("+/" + string.ascii_letters + string.digits)
 _HEX_DIGITS = b"0123456789abcdefABCDEF"
 _HEX_RUN = re.compile(rb"[0-9a-fA-F]++")
-_SHORTEST_HEX = 2 * SHORTEST
+SHORTEST_HEX = 2 * SHORTEST
 _PRINTABLE_DIGITS = b"234567"  # the first of the two digits of a character of ASCII
 _IS_PRINTABLE = bytes(ord("p") if code in _PRINTABLE_DIGITS else ord(" ") for code in range(256))
 # One byte of so many is looked at first, at odd and at even positions: in the shortest text in hex so many of either
 # are the first digits of characters, wherever it begins.
 _STRIDE = 8
-_SAMPLES = b"p" * ((_SHORTEST_HEX - _STRIDE + 1) // _STRIDE)
+_SAMPLES = b"p" * ((SHORTEST_HEX - _STRIDE + 1) // _STRIDE)
 _SAMPLED = (len(_SAMPLES) - 1) * _STRIDE + 1  # from the first of them to the last
 
 
@@ -60,7 +62,7 @@ def in_hex(data: bytes) -> Iterator[Encoded]:
                 continue
             start, stop = _hex_run(data, middle)
             at = max(at, (stop - offset) // _STRIDE)
-            if start not in seen and stop - start >= _SHORTEST_HEX:
+            if start not in seen and stop - start >= SHORTEST_HEX:
                 seen.add(start)
                 yield from _text_of_run(data, start, stop)
 
@@ -81,7 +83,7 @@ def _hex_run(data: bytes, middle: int) -> tuple[int, int]:
 
 def _text_of_run(data: bytes, start: int, stop: int) -> Iterator[Encoded]:
     for first in (start, start + 1):  # a letter before it, as in `\\n`, may be a digit
-        if not data[first : first + _SHORTEST_HEX : 2].translate(None, _PRINTABLE_DIGITS):
+        if not data[first : first + SHORTEST_HEX : 2].translate(None, _PRINTABLE_DIGITS):
             last = stop - (stop - first) % 2
             text = bytes.fromhex(data[first:last].decode()).decode("ascii", "replace")
             yield Encoded(start=first, end=last, text=_CONTROLS.split(text, maxsplit=1)[0])
@@ -94,14 +96,25 @@ def read(text: str, start: int) -> Encoded | None:
     What it holds is decoded only where its beginning is text, and is then not to be read again from a later position:
     an image of megabytes has thousands of runs of letters and digits.
     """
-    lead = _BACK.match(text[max(0, start - _LONGEST_BACK) : start][::-1])
-    first = start - (lead.end() if lead else 0)
-    for begin in dict.fromkeys((first, start)):
-        beginning = _decoded(text[begin : begin + SHORTEST])
-        match = _ENCODED.match(text, begin) if len(beginning) > SHORTEST // 2 else None
+    first = start
+    if text[start - 1 : start] in _BACK_SIGNS:
+        lead = _BACK.match(text[max(0, start - _LONGEST_BACK) : start][::-1])
+        first = start - (lead.end() if lead else 0)
+    for begin in (first, start) if first < start else (start,):
+        digits = text[begin : begin + SHORTEST]
+        is_text = _may_begin_text(digits) and len(_decoded(digits)) > SHORTEST // 2
+        match = _ENCODED.match(text, begin) if is_text else None
         if match:
             return Encoded(start=begin, end=match.end(), text=_decoded(match[0]))
     return None
+
+
+def _may_begin_text(digits: str) -> bool:
+    """Return whether digits of base64 may spell a text: not if one of the first bytes is of none."""
+    if len(digits) < SHORTEST or not digits.isalnum() or not digits.isascii():
+        return True
+    data = binascii.a2b_base64(digits)
+    return not data[: SHORTEST // 2 + 1].translate(None, _TEXT_BYTES)
 
 
 def _decoded(digits: str) -> str:

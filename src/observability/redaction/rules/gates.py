@@ -34,11 +34,10 @@ class Inspection(enum.Enum):
     URL = enum.auto()
     RUN = enum.auto()
     BYTES = enum.auto()
-    PHRASE = enum.auto()
     ESCAPE = enum.auto()
     BROKEN = enum.auto()
     SPELLED = enum.auto()
-    HTML_SIGN = enum.auto()
+    SPELLED_NEARBY = enum.auto()
     WORD_LIST = enum.auto()
 
 
@@ -163,12 +162,10 @@ BROKEN = Gate(
     rf"|{PIECE}{{16,}}\\{{0,15}}[\"'`][ \t]{{0,4}}[+.]?{LINE_BREAK}"
     rf"(?:[+.][ \t]{{0,4}})?\\{{0,15}}[\"'`]{PIECE}{{4}})",
     literals=('"', "'", "`"),
-    once=True,
 )  # fmt: skip
 
-# Characters that are spelled out, at least three in a row, since single ones are in every page; a blank of HTML near a
-# name or within a command; a tag in HTML within HTML; a key as lists of words in JSON have it. The text is scanned in
-# another reading too.
+# Characters that are spelled out, at least three in a row, since single ones are in every page; a tag in HTML within
+# HTML; a key as lists of words in JSON have it. The text is scanned in another reading too.
 _SPELLED: tuple[Gate, ...] = (
     Gate(
         inspection=Inspection.SPELLED,
@@ -184,59 +181,38 @@ _SPELLED: tuple[Gate, ...] = (
     ),
     Gate(
         inspection=Inspection.SPELLED,
-        pattern=rf"{_WORDS}(?:[^<>&]|&[^n]){{0,40}}&nbsp;",
-        literals=_KEYWORDS,
-        caseless=True,
-        once=True,
-    ),
-    Gate(
-        inspection=Inspection.SPELLED,
-        pattern=rf"&nbsp;(?:-|[^<>]{{0,40}}{_WORDS})",
-        literals=("&nbsp;",),
-        caseless=True,
-        once=True,
-    ),
-    Gate(
-        inspection=Inspection.SPELLED,
         pattern=TAG.replace("<", "&lt;").replace(">", "&gt;"),
         literals=("&lt;",),
         once=True,
     ),
-    Gate(inspection=Inspection.SPELLED, pattern=" -(?:[up]|-user)&nbsp;", literals=(" -",), once=True),
-    Gate(
-        inspection=Inspection.HTML_SIGN,
-        pattern=HTML_SIGN,
-        literals=tuple(f"&{name};" for name in _HTML_NAMES),
-        once=True,
-    ),
     Gate(inspection=Inspection.WORD_LIST, pattern='"word', literals=('"word',), length=5, once=True),
+)
+# A blank or a quote of HTML near a name or within a command: the text around it is scanned in another reading too.
+_SPELLED_NEARBY: tuple[Gate, ...] = (
+    Gate(
+        inspection=Inspection.SPELLED_NEARBY,
+        pattern=rf"{_WORDS}(?:[^<>&]|&[^n]){{0,40}}&nbsp;",
+        literals=_KEYWORDS,
+        caseless=True,
+    ),
+    Gate(
+        inspection=Inspection.SPELLED_NEARBY,
+        pattern=rf"&nbsp;(?:-|[^<>]{{0,40}}{_WORDS})",
+        literals=("&nbsp;",),
+        caseless=True,
+    ),
+    Gate(
+        inspection=Inspection.SPELLED_NEARBY,
+        pattern=rf"{_WORDS}[^<>#]{{0,24}}&#(?:0?3[49]|x2[27]);",
+        literals=_KEYWORDS,
+        caseless=True,
+    ),
+    Gate(inspection=Inspection.SPELLED_NEARBY, pattern=" -(?:[up]|-user)&nbsp;", literals=(" -",)),
 )
 
 # These have no literal; each engine searches for them in its own way. The engines report the first run alone: the rule
 # for runs looks for the others itself, most of which nothing can make a secret.
 RUN = Gate(inspection=Inspection.RUN, pattern=rf"[A-Za-z0-9]{{{RUN_LENGTH}}}", literals=(), once=True)
-_LETTER = "[a-z?]"  # a letter beyond ASCII reads as `?`
-# Three letters or more. Neither `the` nor `and` is on any list; without them, prose has few sequences of twelve words
-# that may be a phrase.
-_PHRASE_WORD = r"(?:(?:[b-su-z?][a-z?]|t[a-gi-z?]|a[a-mo-z?])[a-z?]|th[a-df-z?]|an[a-ce-z?]|[a-z?]{4})[a-z?]*"
-# PHRASE_GAP without its limits: with few bounds the pattern becomes an automaton with one state at a time, which takes
-# two thirds of the time. The letter of an escape may end a gap or begin the next word.
-_SIGN = rf"[{_BLANKS}\\0-9=.)(]"
-_PHRASE_GAP = rf"(?:\.|(?:\d\d?)?[{_BLANKS}\\=]{_SIGN}*(?:[nrt]{_SIGN}+)*)"
-_SIGNS = rf"[{_BLANKS}\\]*(?:[nrt][{_BLANKS}\\]+)*"
-_ANY_GAP = rf"(?:\.|(?:\d{{0,2}}[{_BLANKS}\\]|\d{{1,2}}=){_SIGNS}(?:[nrt]?{_NUMBER}*{_SIGNS})?)"
-PHRASE = Gate(
-    inspection=Inspection.PHRASE,
-    pattern=rf"(?:{_PHRASE_WORD}{_PHRASE_GAP}){{11}}(?:{AND}{_PHRASE_GAP})?{_LETTER}{{3}}",
-    literals=(),
-    caseless=True,
-)
-# For languages with short words without ASCII letters; each word may have a label: `word 1`. Prose of such a language
-# matches all over, so that the first match is enough; then all of the text's words are looked up.
-_SHORT = rf"\?{{1,16}}{_ANY_GAP}(?:[nrt]?word{_ANY_GAP})?[nrt]?"
-SHORT_PHRASE = Gate(
-    inspection=Inspection.PHRASE, pattern=rf"(?:{_SHORT}){{11}}\?", literals=(), caseless=True, once=True
-)
 
 
 def _of_token(token: Token, prefix: str) -> Gate:
@@ -249,6 +225,6 @@ def _of_token(token: Token, prefix: str) -> Gate:
 
 @functools.cache
 def gates() -> tuple[Gate, ...]:
-    """Return every gate; a gate's number is its place. PHRASE comes last, after the gates of escapes."""
+    """Return every gate; a gate's number is its place. The gates of escapes stand last."""
     tokens = [_of_token(token, prefix) for token in TOKENS for prefix in token.prefixes]
-    return (RUN, SHORT_PHRASE, BROKEN, *_SPELLED, *_FIXED, *tokens, *_ESCAPES, PHRASE)
+    return (RUN, BROKEN, *_SPELLED, *_SPELLED_NEARBY, *_FIXED, *tokens, *_ESCAPES)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import re
 from typing import TYPE_CHECKING
 
@@ -11,7 +10,7 @@ from src.observability.redaction.judging.nearby_words import NearbyWords
 from src.observability.redaction.rules import encoded_texts, seed_phrases, unnamed_keys, wallet_keys
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterable, Iterator
 
     from src.observability.redaction.judging.nearby_words import Search
     from src.observability.redaction.judging.scan import Scan
@@ -28,16 +27,18 @@ _LIST_GAP = 8  # the most characters between the items of a list
 _REACH_BEFORE, _REACH_AFTER = 360, 96  # characters around a run that `context` reads at most
 _VALUE_BEFORE, _PAIR_BEFORE = 160, 128  # characters before a run with `value:`, and before that with `name: X`
 # The sizes of keys in base58 or in hex that a checksum tells: WIF and BIP-38, which have 51, 52 and 58, and pairs.
+_SHORTEST_ADDRESS, _LONGEST_ADDRESS = 32, 44
+_BEFORE_ADDRESS = frozenset(bytes([sign]) for sign in b" \t\n\"'`,:;([{<>|")
+_WIDE_SIGNS = frozenset(bytes([sign]) for sign in b"_-+/=.~")
 _CHECKED_SIZES = frozenset({51, 52, 58, 128, 130})
 _SHORTEST_PAIR, _LONGEST_PAIR = 80, 88
 _HEX_DIGITS = b"0123456789abcdefABCDEFxX"
 _ASCII_DIGITS = frozenset(encoded_texts.ASCII_DIGITS)
 _MARKS_BEFORE = frozenset(b"\\%[;")  # the end of what stands before a run that an escape's letters begin
-_SHAPE = bytes(ord("a") if code < 128 and chr(code).isalnum() else ord(" ") for code in range(256))
 
 
-def candidates(scan: Scan, data: bytes, first: int, length: int, search: Search) -> Iterator[int]:
-    """Yield the position of the character number `length` of each long run that may be a secret; `first` is its least.
+def candidates(scan: Scan, data: bytes, runs: Iterable[tuple[int, int]], length: int, search: Search) -> Iterator[int]:
+    """Yield the position of the character number `length` of each long run that may be a secret.
 
     Hashes, addresses and signatures, of which a text can be full, are left out: nothing makes one a secret unless a
     word near it may call it so, its checksum tells, or it looks like a key that stands by itself.
@@ -46,39 +47,43 @@ def candidates(scan: Scan, data: bytes, first: int, length: int, search: Search)
     clear_until = 0  # no word that may call a value secret begins before, from the last run on
     everything = bool(scan.hint) or scan.strict
     yielded_end = -_LIST_GAP - 1
-    digits = functools.cache(lambda: checks.base58_digits(data))
-    has_names = functools.cache(lambda: b"name" in data and b"value" in data)  # asked for few texts
-    offset = first - length
-    shape = data[offset:].translate(_SHAPE)
-    long_run = b"a" * length
-    stop = offset
-    while (start := shape.find(long_run, stop - offset) + offset) >= offset:
-        stop = shape.find(b" ", start - offset) + offset
-        if stop < offset:
-            stop = len(data)
+    has_names = b"name" in data and b"value" in data
+    for start, stop in runs:
         reach = stop + _REACH_AFTER
         if reach >= clear_until:
             clear_until = words.first(start - _REACH_BEFORE, reach)
+        is_next = start - yielded_end <= _LIST_GAP  # the next of a list
+        if not (everything or is_next or has_names) and _is_plain_address(words, data, start, stop):
+            continue
         if (
             everything
             or clear_until <= reach
-            or start - yielded_end <= _LIST_GAP  # the next of a list
+            or is_next
             or (data[start] in _ASCII_DIGITS and encoded_texts.may_be_text(data, start, stop))
-            or _may_be_secret(scan, data, digits, start, stop)
-            or (has_names() and _is_value(data, start))
+            or _may_be_secret(scan, data, start, stop)
+            or (has_names and _is_value(data, start))
         ):
             yielded_end = stop
             yield start + length
 
 
-def _may_be_secret(scan: Scan, data: bytes, digits: Callable[[], bytes], start: int, stop: int) -> bool:
-    """Return whether a run may be a secret by itself, whatever stands near it; `digits` are the text's in base58."""
+def _is_plain_address(words: NearbyWords, data: bytes, start: int, stop: int) -> bool:
+    """Return whether a run is a public address beside no word that makes such a value a key, as in a market's data."""
+    if not _SHORTEST_ADDRESS <= stop - start <= _LONGEST_ADDRESS:
+        return False
+    if data[start - 1 : start] not in _BEFORE_ADDRESS or data[stop : stop + 1] in _WIDE_SIGNS:
+        return False
+    return not words.has_strong(start - _REACH_BEFORE, start) and checks.is_address(data[start:stop].decode())
+
+
+def _may_be_secret(scan: Scan, data: bytes, start: int, stop: int) -> bool:
+    """Return whether a run may be a secret by itself, whatever stands near it."""
     if data[start - 1] in _MARKS_BEFORE and start:
         start += boundaries.escape_length(scan.text, start)
     run = data[start:stop]
     size = stop - start
     if _SHORTEST_PAIR <= size <= _LONGEST_PAIR:
-        places = digits()[start:stop]
+        places = checks.base58_digits(run)
         if wallet_keys.may_be_pair(scan, run, places, start):
             return True
         if unnamed_keys.reads_as_signature(run, places):

@@ -28,7 +28,7 @@ _NAME_BACK = re.compile(
     re.ASCII | re.IGNORECASE,
 )
 _VERB = re.compile(r"(?P<before>.*) (?:is|was|[(\"]?that's|a valid) ", re.DOTALL)
-_VALUE_BEFORE = re.compile(r"([^\s\"'`(\[]{6,512}?)[\"'`)\]*.,]{0,4}[ \t]{0,2}\Z")
+_VALUE_BACK = re.compile(r"[ \t]{0,2}[\"'`)\]*.,]{0,4}(?P<value>[^\s\"'`(\[]{6,512})")  # backwards from the verb
 _NAME_AFTER = re.compile(
     r"(?:(?:my|the|our|your|his|her|their|an|a) )?(?P<name>(?:[\w.\-]{1,40} ?){1,4}?)"
     r"(?=[.,;:!?)\"'\n]|\Z| (?:and|for|on|so|but|which|that|of|to|in)\b)",
@@ -70,10 +70,9 @@ def find_before_name(scan: Scan, end: int) -> None:
         return
     stop = left + verb.end("before")
     start = max(0, stop - 520)
-    match = _VALUE_BEFORE.search(text[start:stop].rpartition(PART)[2])
-    if match and is_secret(verdict, match.group(1)):
-        first = stop - len(match.group())
-        scan.add(first, first + len(match.group(1)), verdict.kind, general=True)
+    match = _VALUE_BACK.match(text[start:stop].rpartition(PART)[2][::-1])
+    if match and is_secret(verdict, match["value"][::-1]):
+        scan.add(stop - match.end(), stop - match.start("value"), verdict.kind, general=True)
 
 
 def is_secret(verdict: Verdict, value: str) -> bool:

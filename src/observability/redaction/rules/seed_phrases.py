@@ -21,10 +21,8 @@ from src.observability.redaction.judging.scan import TAG, Scan, TooManyError, in
 from src.observability.redaction.rules.gates import AND, HTML_SIGN, PHRASE_GAP
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterable, Iterator, Sequence
+    from collections.abc import Container, Iterator, Sequence
 
-_REACH = 1320  # the most characters of twelve words and their separators
-_STRETCH = 8_192  # characters that are looked at together where phrases may end everywhere
 # A Latin word ends where another script begins, since an English phrase can stand in Chinese text without blanks.
 _LATIN = "A-Za-z\\u00c0-\\u024f"
 _LETTERS = (
@@ -39,7 +37,6 @@ _ITEM_LONGEST = 32
 _LONGEST_WORD = 32  # far beyond any listed one
 _NOT_A_WORD = re.compile(rf"\\[nrt]|{TAG}|{HTML_SIGN}")
 _BEFORE_NO_WORD = ("\\", "<", "&")  # with which one of these begins
-_ASCII_WORD = re.compile(r"[a-z]+")
 _LABEL = re.compile(r"[ _#-]?\d")  # the number of a label such as `word1` or `word 2`
 _GAP = re.compile(rf"(?:{PHRASE_GAP.replace('+[', '++[')})\Z")  # possessive, since there is one way to match it
 _GAP_LONGEST = 96
@@ -50,9 +47,7 @@ _JOINED_WORD = re.compile(r"[A-Z][a-z]+")
 SHORTEST_JOINED = 36  # characters of twelve words without a blank
 _NAME = re.compile(r"seed|mnemonic|recovery|phrase|backup|wallet|bip-?39|secret|words", re.IGNORECASE)
 _FEWEST = checks.BIP39_SIZES[0]
-_TWELVE = b"\1" * _FEWEST
-_NEAR, _FAR = 24, 96  # characters before a phrase's end, which hold a few of its words, or most
-_CLOSEST = 2 * _FEWEST - 1  # the fewest characters of a phrase up to the first letter of its last word
+FILLERS = frozenset({AND})  # words between those of a phrase that are on no list
 # Words of the list that hold sentences together: a mistyped phrase has few of them, a sentence about phrases has many.
 _COMMON_TEXT = (
     "that this they then there have will can you only just more most about above again all also another any because "
@@ -65,73 +60,13 @@ Word = tuple[str, int, int]
 """A word as the lists have it, its start and its end in the text."""
 
 
-def regions(ends: list[int], length: int) -> list[tuple[int, int]]:
-    """Return the parts of a text, as start and end, that hold the phrases which end around these positions."""
-    parts: list[tuple[int, int]] = []
-    for end in sorted(ends):
-        start, stop = max(0, end - _REACH), min(length, end + 16)
-        if parts and start <= parts[-1][1]:
-            parts[-1] = (parts[-1][0], stop)
-        else:
-            parts.append((start, stop))
-    return parts
+def words_of(text: str) -> Iterator[re.Match[str]]:
+    """Return the words of a text, without the letters of escapes and tags."""
+    return _WORD.finditer(_blank_out(text))
 
 
-def stretches(text: str) -> Iterator[tuple[int, int]]:
-    """Yield the parts of a text, as start and end, in which twelve listed words follow one another."""
-    begin = end = 0
-    for first in range(0, len(text), _STRETCH):
-        start, stop = max(0, first - _REACH), min(len(text), first + _STRETCH + _REACH)
-        if not may_hold(text[start:stop]):
-            continue
-        if end and start > end:
-            yield begin, end
-            begin = start
-        elif not end:
-            begin = start
-        end = stop
-    if end:
-        yield begin, end
-
-
-def ends_after_listed_words(text: str, ends: Iterable[int]) -> list[int]:
-    """Return the ends before which no word is on no list, of those that stand in the last word of what may be a phrase.
-
-    For texts with letters beyond ASCII, which the gates do not read. The ends are in order.
-    """
-    remaining: list[int] = []
-    first_possible = 0  # the earliest start of a phrase, behind the last word that is on no list
-    for end in ends:
-        if end - first_possible < _CLOSEST:
-            continue
-        window = _window(text, end, _NEAR)
-        parts = window.split()[1:-1]  # the window may cut the first and the last
-        unlisted = next(filter(_holds_unlisted, reversed(parts)), "")
-        if unlisted:
-            first_possible = end - len(window) + window.rindex(unlisted) + 1
-        elif not _follows_unlisted(text, end):
-            remaining.append(end)
-    return remaining
-
-
-def _follows_unlisted(text: str, end: int) -> bool:
-    # The window may cut the first word, even between a letter and its mark, and the last.
-    words = _WORD.findall(_window(text, end, _FAR))[2:-1]
-    return not all(map(_is_listed, words[-_FEWEST + 1 :]))
-
-
-def _window(text: str, end: int, reach: int) -> str:
-    window = text[max(0, end - reach) : end]
-    return _blank_out(window)
-
-
-@functools.lru_cache(maxsize=8192)
-def _holds_unlisted(token: str) -> bool:
-    """Return whether a part of a text between blanks holds a word that is on no list."""
-    return not all(map(_is_listed, _WORD.findall(token)))
-
-
-def _is_listed(word: str) -> bool:
+def is_listed(word: str) -> bool:
+    """Return whether a word is on a BIP-39 list, of any language."""
     if len(word) > 1 and (len(word) > _LONGEST_WORD or "\u4e00" <= word[0] <= "\u9fff"):  # a clause of Chinese
         return False
     return _is_in_lists(word)
@@ -150,17 +85,11 @@ def _blank_out(text: str) -> str:
 
 
 def find(scan: Scan, start: int, end: int) -> None:
-    """Find the phrases between two positions of a text."""
-    text = scan.text[start:end]
-    if not may_hold(text):
-        return
-    text = _blank_out(text)
-    matches = [(checks.plain_word(match.group()), *match.span()) for match in _WORD.finditer(text)]
-    if matches and matches[0][1] == 0 and start > 0:  # `start` may cut the first word
-        matches = matches[1:]
-    if matches and matches[-1][2] == len(text) and end < len(scan.text):  # and `end` the last
-        matches = matches[:-1]
-    words = [(word, start + left, start + right) for word, left, right in matches]
+    """Find the phrases between two positions of a text, of which neither stands within a word."""
+    words = [
+        (checks.plain_word(match[0]), start + match.start(), start + match.end())
+        for match in words_of(scan.text[start:end])
+    ]
     for listed in itertools.chain(_runs(words, checks.bip39_words()), _lists(words)):
         for chain in _chains(scan.text, listed):
             _find_checksummed(scan, chain)
@@ -211,23 +140,6 @@ def _indexes_in(words: list[str], hint: str) -> Iterator[int]:
     starts = [0, *itertools.accumulate(len(word) + 1 for word in words[:-1])]
     for start, end in spans:
         yield from range(bisect.bisect_right(starts, start) - 1, bisect.bisect_left(starts, end))
-
-
-def may_hold(text: str) -> bool:
-    """Return whether twelve listed words follow one another, whatever separates them: a cheap first check."""
-    text = _blank_out(text)
-    if text.isascii():
-        listed = checks.bip39_words()
-        return _TWELVE in bytes([word in listed for word in _ASCII_WORD.findall(text.lower()) if word != AND])
-    return _TWELVE in b"".join(map(_Flags().__getitem__, text.split()))
-
-
-class _Flags(dict[str, bytes]):
-    """For each part of a text between blanks, whether each word in it is listed, as a byte each."""
-
-    def __missing__(self, token: str) -> bytes:
-        self[token] = flags = bytes(map(_is_listed, _WORD.findall(token))) if token != AND else b""
-        return flags
 
 
 def _runs(words: list[Word], index: Container[str]) -> Iterator[list[Word]]:

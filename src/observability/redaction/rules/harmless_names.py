@@ -1,4 +1,4 @@
-"""Leave out assignments in lines that assign no secret, so that of equal lines one is looked at.
+"""Leave out assignments that assign no secret: keys of JSON with harmless names, and lines that were looked at before.
 
 Code, settings and logs can be full of names such as `key` and `token`, and repeat their lines.
 """
@@ -7,17 +7,34 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from src.observability.redaction.judging import names
 from src.observability.redaction.judging.scan import Scan
 from src.observability.redaction.rules import assignments
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
+_LONGEST_KEY = 34  # of JSON, that is told without looking at what stands around it
 _LONGEST = 400  # characters of a line
 _SAMPLE = 16  # lines after which a text must have shown that it repeats lines
 _SEPARATORS = frozenset(":= \t")  # what a gate's match ends with; behind the others a value may stand lines below
 # Behind these a value, or the rest of its name's operator, may stand in the next line.
 _LEADS_ON = frozenset(":=>|+-(\\,<{[&")
+
+
+def without_harmless_keys(text: str, ends: Iterable[int]) -> Iterator[int]:
+    """Yield the ends without those of keys of JSON that name no secret, which are most keys of a market's data."""
+    harmless: dict[str, bool] = {}
+    for end in ends:
+        if text[end - 2] == '"' and text[end - 1] == ":":
+            opening = text.rfind('"', end - _LONGEST_KEY if end > _LONGEST_KEY else 0, end - 2)
+            name = text[opening + 1 : end - 2] if opening >= 0 else ""
+            is_harmless = harmless.get(name)
+            if is_harmless is None:
+                is_harmless = harmless[name] = name.isidentifier() and name.isascii() and names.judge(name) is None
+            if is_harmless:
+                continue
+        yield end
 
 
 def remaining_ends(text: str, ends: list[int]) -> Iterator[int]:

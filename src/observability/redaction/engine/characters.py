@@ -1,0 +1,175 @@
+"""Sort the characters of a text: what stays of each in ASCII, and which may be letters of a listed word.
+
+Long texts are sorted with numpy, all characters at once; short ones in plain Python, and so are long ones until the
+program has imported numpy, or so much has been read that importing it here pays.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+import sys
+import unicodedata
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from src.observability.redaction.judging.scan import SEPARATORS, TAG, in_ascii
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+# The kinds of characters; those that may be letters of words are told by their upper bits.
+SIGN, BLANK, UNSEEN, SOFT_HYPHEN, MARK = range(5)
+LETTER_BITS: Final = 3
+LATIN, LETTER, WIDE = (script << LETTER_BITS for script in (1, 2, 3))
+PADDING: Final = 4  # characters behind the last, so that those behind a word's start can be asked for
+FIRST_BEYOND_ASCII: Final = 0x80
+_UNSEEN_SIGNS: Final = "\u200b\u200c\u200d\u2060\ufeff"
+_WIDE_SIGNS: Final = ((0xFF10, 0xFF19), (0xFF21, 0xFF3A), (0xFF41, 0xFF5A))
+_MARKS: Final = ((0x0300, 0x036F), (0x1160, 0x11FF), (0x3099, 0x309A))  # with the vowels and finals of Hangul
+_LATIN_LETTERS: Final = (0x00C0, 0x024F)
+_WITH_BASES: Final = ((0x00C0, 0x024F), (0x0400, 0x04FF), (0x1E00, 0x1EFF), (0x3040, 0x30FF), (0xFF10, 0xFF5A))
+_HANGUL: Final = (0xAC00, 0xD7A3)
+_FIRST_CONSONANT: Final = 0x1100
+_SYLLABLES_OF_A_CONSONANT: Final = 588
+_PLANE: Final = 0x10000
+_SHORTEST: Final = 2_048  # characters; shorter texts are read faster without numpy
+_ENOUGH: Final = 1_000_000  # characters that are read without numpy before it is imported
+_RARE: Final = 8  # where fewer characters than one in so many are beyond ASCII, they are looked up one by one
+_TAG: Final = re.compile(TAG.encode())
+_ANY_LETTERS: Final = re.compile(r"[^\W\d_]+")
+
+
+class _Read:
+    """How many characters of long texts were read without numpy."""
+
+    characters = 0
+
+
+class Characters(NamedTuple):
+    """A text in ASCII, one byte for each character, and with numpy the code and the kind of each character too.
+
+    `codes` has zeros behind the last character; `kinds` is None where all is ASCII. `beyond` holds the kinds of the
+    characters beyond ASCII in order, with or without those between.
+    """
+
+    data: bytes
+    codes: Any = None
+    kinds: Any = None
+    beyond: bytes = b""
+
+
+def read(text: str) -> Characters:
+    """Return the characters of a text, sorted as far as that pays."""
+    if len(text) < _SHORTEST or not _uses_numpy(len(text)):
+        return Characters(data=in_ascii(text))
+    import numpy
+
+    if text.isascii():
+        data = _without_tags(text.encode())
+        return Characters(data=data, codes=numpy.frombuffer(data + bytes(PADDING), numpy.uint8))
+    wide = numpy.array(text).reshape(1).view(numpy.uint32)
+    codes = numpy.zeros(len(text) + PADDING, numpy.uint16)
+    codes[:-PADDING] = wide if wide.max() < _PLANE else numpy.minimum(wide, _PLANE - 1)
+    in_bytes = codes.astype(numpy.uint8)
+    is_beyond = codes >= FIRST_BEYOND_ASCII
+    if numpy.count_nonzero(is_beyond) * _RARE < len(codes):
+        places = numpy.flatnonzero(is_beyond)
+        kinds_beyond = kind_table().take(codes.take(places))
+        in_bytes[places] = _in_bytes(kinds_beyond)
+        kinds = numpy.zeros(len(codes), numpy.uint8)
+        kinds[places] = kinds_beyond
+    else:
+        kinds = kinds_beyond = kind_table().take(codes)
+        numpy.copyto(in_bytes, _in_bytes(kinds), where=is_beyond)
+    return Characters(
+        data=_without_tags(in_bytes[:-PADDING].tobytes()), codes=codes, kinds=kinds, beyond=kinds_beyond.tobytes()
+    )
+
+
+def _in_bytes(kinds: Any) -> Any:
+    """Return the sign of ASCII that stands for a character of each of these kinds."""
+    import numpy
+
+    is_blank = ((kinds == BLANK) | (kinds == UNSEEN)).view(numpy.uint8)
+    return numpy.uint8(ord("?")) - is_blank * numpy.uint8(ord("?") - ord(" "))
+
+
+def _uses_numpy(size: int) -> bool:
+    """Return whether numpy is there or worth its import, which takes as long as reading dozens of long texts."""
+    if "numpy" in sys.modules:
+        return True
+    _Read.characters += size
+    return _Read.characters > _ENOUGH
+
+
+def _without_tags(data: bytes) -> bytes:
+    return _TAG.sub(lambda tag: b" " * len(tag[0]), data) if b"<" in data else data
+
+
+@functools.cache
+def kind_table() -> Any:
+    """Return the kind of each character of Unicode's first plane beyond ASCII; those of ASCII are SIGN."""
+    import numpy
+
+    kinds = numpy.full(_PLANE, SIGN, numpy.uint8)
+    for letters in _ANY_LETTERS.finditer("".join(map(chr, range(_PLANE)))):
+        kinds[letters.start() : letters.end()] = LETTER
+    kinds[:FIRST_BEYOND_ASCII] = SIGN
+    for ranges, kind in ((_WIDE_SIGNS, WIDE), (_MARKS, MARK), ((_LATIN_LETTERS,), LATIN)):
+        for first, last in ranges:
+            kinds[first : last + 1] = kind
+    for signs, kind in ((SEPARATORS, BLANK), (_UNSEEN_SIGNS, UNSEEN), ("\u00ad", SOFT_HYPHEN)):
+        for sign in signs:
+            kinds[ord(sign)] = kind
+    kinds[_PLANE - 1] = SIGN  # stands for those of the other planes
+    return kinds
+
+
+@functools.cache
+def base_table() -> Any:
+    """Return for each character of Unicode's first plane its letter without marks, in lower case."""
+    import numpy
+
+    letters = numpy.arange(_PLANE, dtype=numpy.uint16)
+    letters[ord("A") : ord("Z") + 1] += ord("a") - ord("A")
+    for first, last in _WITH_BASES:
+        for code in range(first, last + 1):
+            letters[code] = ord(unicodedata.normalize("NFKD", chr(code).lower())[0]) % _PLANE
+    first, last = _HANGUL
+    syllables = numpy.arange(last - first + 1) // _SYLLABLES_OF_A_CONSONANT
+    letters[first : last + 1] = _FIRST_CONSONANT + syllables
+    return letters
+
+
+_ALNUM: Final = bytes(
+    ord("a") if code < FIRST_BEYOND_ASCII and chr(code).isalnum() else ord(" ") for code in range(256)
+)
+
+
+def long_runs(data: bytes, first: int, length: int) -> Iterable[tuple[int, int]]:
+    """Return the start and the end of each run of so many letters and digits; none begins before `first`."""
+    if len(data) < _SHORTEST or "numpy" not in sys.modules:
+        return _long_runs_by_search(data, first, length)
+    import numpy
+
+    before = max(0, first - 1)
+    signs = numpy.frombuffer(b"%c%b " % (0, data[before:]), numpy.uint8)
+    begins_run = ((signs | 32) - numpy.uint8(ord("a")) < 26) | (signs - numpy.uint8(ord("0")) < 10)
+    reach = 1  # characters of which each place tells whether all are letters or digits
+    while reach < length:
+        step = min(reach, length - reach)
+        begins_run = begins_run[:-step] & begins_run[step:]
+        reach += step
+    starts = numpy.flatnonzero(begins_run[1:] > begins_run[:-1]) + before
+    stops = numpy.flatnonzero(begins_run[1:] < begins_run[:-1]) + before + length - 1
+    return zip(starts.tolist(), stops.tolist(), strict=True)
+
+
+def _long_runs_by_search(data: bytes, first: int, length: int) -> Iterator[tuple[int, int]]:
+    shape, long_run = data[first:].translate(_ALNUM), b"a" * length
+    start = shape.find(long_run)
+    while start >= 0:
+        stop = shape.find(b" ", start)
+        stop = len(shape) if stop < 0 else stop
+        yield start + first, stop + first
+        start = shape.find(long_run, stop)

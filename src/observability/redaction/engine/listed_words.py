@@ -1,0 +1,198 @@
+"""Find where twelve words of the BIP-39 lists follow one another: few texts have such a place beside a phrase's.
+
+With numpy, all words of a text are looked up at once, by their first letters and their lengths; without it, every
+twelfth word, and those before it as long as they are listed. Either may report a place too many, but none too few.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from typing import TYPE_CHECKING, Any, Final
+
+from src.observability.redaction.engine import characters
+from src.observability.redaction.engine.characters import LETTER, LETTER_BITS, MARK, PADDING, Characters
+from src.observability.redaction.judging import checks
+from src.observability.redaction.rules import seed_phrases
+from src.observability.redaction.rules.gates import HTML_SIGN
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_FEWEST: Final = checks.BIP39_SIZES[0]
+_TWELVE: Final = b"\1" * _FEWEST
+_SHORTEST: Final = 2 * _FEWEST - 1  # characters of twelve words with something between them
+_IN_LOWER_CASE: Final = bytes(
+    ord(chr(code).lower()) if chr(code).isascii() and chr(code).isalpha() else ord(" ") for code in range(256)
+)
+_HTML_SIGN: Final = re.compile(HTML_SIGN.encode())
+_ESCAPED_BLANKS: Final = (b"\\n", b"\\r", b"\\t")
+_SHORTEST_LATIN, _LONGEST = 3, 12  # letters of a listed word, its marks not counted
+_READ: Final = 4  # letters of a word by which it is looked up
+_TABLE_BITS: Final = 19
+_PRIME, _GOLDEN = 0x01000193, 0x9E3779B1  # of a multiplicative hash
+
+Place = tuple[int, int]
+"""The start of the first and the end of the last of twelve or more words."""
+
+
+def places(text: str, chars: Characters) -> list[Place]:
+    """Return where twelve or more words that may be listed follow one another, whatever stands between them."""
+    if len(text) < _SHORTEST:
+        return []
+    if chars.codes is not None:
+        return _places_of_all(chars)
+    if text.isascii():
+        words = _without_escapes(chars.data).translate(_IN_LOWER_CASE).split()
+        return _places_of_words(text) if _has_twelve(words, _in_ascii()) else []
+    return _places_of_words(text)
+
+
+def _without_html(data: bytes) -> bytes:
+    """Return a text of the same length with blanks for the signs that HTML names."""
+    return _HTML_SIGN.sub(lambda sign: b" " * len(sign[0]), data)
+
+
+def _without_escapes(data: bytes) -> bytes:
+    """Return a text of the same length with blanks for escaped blanks and for the signs that HTML names."""
+    if b"&" in data:
+        data = _without_html(data)
+    if b"\\" in data:
+        for blank in _ESCAPED_BLANKS:
+            data = data.replace(blank, b"  ")
+    return data
+
+
+@functools.cache
+def _in_ascii() -> frozenset[bytes]:
+    return checks.bip39_ascii() | {filler.encode() for filler in seed_phrases.FILLERS}
+
+
+def _has_twelve(words: list[bytes], listed: frozenset[bytes]) -> bool:
+    """Return whether twelve listed words follow one another."""
+    last, count = _FEWEST - 1, len(words)
+    while last < count:
+        first = last - _FEWEST
+        place = last
+        while place > first and words[place] in listed:
+            place -= 1
+        if place == first:
+            return True
+        last = place + _FEWEST
+    return False
+
+
+def _places_of_words(text: str) -> list[Place]:
+    """Return the places of a text whose words are looked up one by one."""
+    words = [*seed_phrases.words_of(text)]
+    flags = bytes([seed_phrases.is_listed(match[0]) or match[0].lower() in seed_phrases.FILLERS for match in words])
+    return [(words[first].start(), words[end - 1].end()) for first, end in _runs(flags)]
+
+
+def _runs(flags: bytes) -> Iterator[tuple[int, int]]:
+    """Yield the first and the last place, plus one, of twelve ones or more in a row."""
+    first = flags.find(_TWELVE)
+    while first >= 0:
+        end = flags.find(b"\0", first)
+        end = len(flags) if end < 0 else end
+        yield first, end
+        first = flags.find(_TWELVE, end)
+
+
+def _places_of_all(chars: Characters) -> list[Place]:
+    """Return the places of a text whose words are looked up all at once."""
+    import numpy
+
+    codes, positions = chars.codes, None
+    scripts = _letters_in_ascii(chars.data)
+    if chars.kinds is not None:
+        numpy.maximum(scripts, chars.kinds >> numpy.uint8(LETTER_BITS), out=scripts)
+        if MARK in chars.beyond:
+            positions = numpy.flatnonzero(chars.kinds != MARK)
+            scripts, codes = scripts.take(positions), codes.take(positions)
+    starts, ends = _edges(scripts)
+    lengths = ends - starts
+    is_plausible = lengths >= _SHORTEST_LATIN
+    if chars.kinds is not None:
+        is_plausible |= scripts.take(starts) == LETTER >> LETTER_BITS
+    is_plausible &= lengths <= _LONGEST
+    chosen = _in_long_runs(is_plausible)
+    if not len(chosen):
+        return []
+    starts, ends = starts.take(chosen), ends.take(chosen)
+    flags = _table().take(_keys(codes, starts, ends)).tobytes()
+    if _TWELVE not in flags:
+        return []
+    if positions is not None:
+        starts, ends = positions.take(starts), positions.take(ends)
+    return [(int(starts[first]), int(ends[end - 1])) for first, end in _runs(flags)]
+
+
+def _letters_in_ascii(data: bytes) -> Any:
+    """Return for each character of a text, and of its padding, 1 where it is a letter of ASCII that no escape has."""
+    import numpy
+
+    if b"&" in data:
+        data = _without_html(data)
+    signs = numpy.frombuffer(data + bytes(PADDING), numpy.uint8)
+    letters = ((signs | 32) - numpy.uint8(ord("a")) < 26).view(numpy.uint8)
+    if b"\\" in data:
+        behind = numpy.flatnonzero(signs[:-1] == ord("\\")) + 1
+        escaped = signs.take(behind)
+        letters[behind[(escaped == ord("n")) | (escaped == ord("r")) | (escaped == ord("t"))]] = 0
+    return letters
+
+
+def _edges(scripts: Any) -> tuple[Any, Any]:
+    """Return where each word begins and where it ends; the last character is of none.
+
+    `scripts` is 0 for what is no letter; a word ends where another script begins.
+    """
+    import numpy
+
+    changes = scripts[1:] != scripts[:-1]
+    edges = numpy.flatnonzero(changes) + 1
+    if scripts[0]:
+        edges = numpy.append(0, edges)
+    is_word = scripts > 0
+    meeting = numpy.flatnonzero(changes & is_word[1:] & is_word[:-1]) + 1
+    if len(meeting):
+        edges = numpy.insert(edges, numpy.searchsorted(edges, meeting), meeting)
+    return edges[::2], edges[1::2]
+
+
+def _in_long_runs(is_plausible: Any) -> Any:
+    """Return the places of twelve words or more that are plausible in a row, each time with the word behind them."""
+    import numpy
+
+    breaks = numpy.flatnonzero(~is_plausible)
+    lengths = numpy.diff(breaks, prepend=-1, append=len(is_plausible))
+    return numpy.flatnonzero(numpy.repeat(lengths > _FEWEST, lengths)[: len(is_plausible)])
+
+
+def _keys(codes: Any, starts: Any, ends: Any) -> Any:
+    """Return a number for each word, made of its first letters and its length."""
+    import numpy
+
+    lengths = (ends - starts).astype(numpy.uint32)
+    keys = lengths.copy()
+    bases = characters.base_table()
+    for place in range(_READ):
+        letters = bases.take(codes.take(starts + place)) * (lengths > place)
+        keys = keys * numpy.uint32(_PRIME) + letters
+    return (keys * numpy.uint32(_GOLDEN)) >> numpy.uint32(32 - _TABLE_BITS)
+
+
+@functools.cache
+def _table() -> Any:
+    """Return for each key whether it is that of a listed word, of any language, or of a filler."""
+    import numpy
+
+    words = "\n".join([*checks.bip39_words(), *seed_phrases.FILLERS])
+    codes = numpy.frombuffer(f"{words}\n".encode("utf-16-le"), numpy.uint16)
+    codes = codes[characters.kind_table().take(codes) != MARK]
+    ends = numpy.flatnonzero(codes == ord("\n"))
+    starts = numpy.append(0, ends[:-1] + 1)
+    table = numpy.zeros(1 << _TABLE_BITS, numpy.uint8)
+    table[_keys(numpy.append(codes, [0] * PADDING), starts, ends)] = 1
+    return table
