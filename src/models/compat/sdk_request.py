@@ -87,6 +87,8 @@ class Conversation:
             arguments["timeout"] = self.sdk.timeouts_of(timeout)
         if (limit := arguments.pop("max_completion_tokens", None)) is not None:  # to many servers no max_tokens
             arguments["options"] = {"max_completion_tokens": limit, **(arguments.get("options") or {})}
+        if arguments.get("stop") in ([], ()):
+            arguments["options"] = {self._wire_name("stop"): [], **(arguments.get("options") or {})}
         while True:
             try:
                 return build_request(model, self.messages, timeouts, arguments, written=self.fields)
@@ -94,8 +96,10 @@ class Conversation:
                 name = error.parameter or ""
                 if name not in _LEFT_TO_PROVIDERS or name not in arguments or self.sdk.name not in _LISTS_MESSAGES:
                     raise
-                wire_name = _WIRE_NAMES.get((self.sdk.name, name), name)
-                arguments["options"] = {wire_name: arguments.pop(name), **(arguments.get("options") or {})}
+                arguments["options"] = {self._wire_name(name): arguments.pop(name), **(arguments.get("options") or {})}
+
+    def _wire_name(self, name: str) -> str:
+        return _WIRE_NAMES.get((self.sdk.name, name), name)
 
 
 def _prompt(compat: Compat, system_prompt: object, user_content: object) -> tuple[Message, ...]:

@@ -79,6 +79,7 @@ CASES: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("chat", {"messages": []}, {}),
     ("chat", {"messages": CHAT[:1], **OPTIONS}, OPTIONS),
     ("groq", {"messages": CHAT}, {}),
+    ("groq", {"messages": CHAT[:1], "stop": []}, {"stop": []}),
     ("claude", {"messages": CLAUDE, "max_tokens": 5}, {"max_tokens": 5}),
     ("claude", {"messages": CLAUDE, "max_tokens": 5, "system": "s"}, {"max_tokens": 5, "system": "s"}),
     ("claude", {"messages": CLAUDE[1:2], "max_tokens": 0, "stop_sequences": [""]},
