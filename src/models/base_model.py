@@ -11,6 +11,7 @@ from src.models.call.caller import as_caller
 from src.models.call.lifecycle import Call
 from src.models.call.sdk_call import SdkCall
 from src.models.compat import settings as sdk_settings
+from src.models.compat.sdk_request import Conversation
 from src.models.errors import ModelError
 from src.models.limits import reply_size
 from src.models.request import fitting
@@ -332,21 +333,20 @@ class BaseModel:
     # From arguments to a request, and from a request to a reply.
 
     def _prompt(
-        self,
-        system_prompt: Any,
-        user_content: Any,
-        temperature: Any,
-        max_tokens: Any,
-        options: dict[str, Any],
+        self, system_prompt: Any, user_content: Any, temperature: Any, max_tokens: Any, options: dict[str, Any]
     ) -> ModelRequest:
+        arguments = {"temperature": temperature, "max_tokens": max_tokens, **options}
         with self._named_in_errors():
-            arguments = {"temperature": temperature, "max_tokens": max_tokens, **options}
-            return self._request(prompt_messages(system_prompt, user_content), arguments)
+            if self._compat is None:
+                return self._request(prompt_messages(system_prompt, user_content), arguments)
+            return self._request(Conversation.of_prompt(self._compat, system_prompt, user_content), arguments)
 
     def _conversation(self, messages: Any, temperature: Any, max_tokens: Any, options: dict[str, Any]) -> ModelRequest:
         arguments = {"temperature": temperature, "max_tokens": max_tokens, **options}
         with self._named_in_errors():
-            return self._request(chat_messages(messages), arguments)
+            if self._compat is None:
+                return self._request(chat_messages(messages), arguments)
+            return self._request(Conversation.of_messages(self._compat, messages, arguments), arguments)
 
     @contextmanager
     def _named_in_errors(self) -> Iterator[None]:
@@ -357,15 +357,11 @@ class BaseModel:
             error.provider, error.model = self.provider, self.model_name
             raise
 
-    def _request(self, messages: tuple[Message, ...], arguments: dict[str, Any]) -> ModelRequest:
+    def _request(self, messages: tuple[Message, ...] | Conversation, arguments: dict[str, Any]) -> ModelRequest:
         self._variables.warn_of_changes(self, self._api_key, self._base_url)
         model = arguments.pop("model", None) or self.model_name
-        if self._compat is not None:  # a program written for an SDK has its request sent as it is
-            if (timeout := arguments.get("timeout")) is not None:
-                arguments["timeout"] = self._compat.sdk.timeouts_of(timeout)
-            if (limit := arguments.pop("max_completion_tokens", None)) is not None:  # to many servers no max_tokens
-                arguments["options"] = {"max_completion_tokens": limit, **(arguments.get("options") or {})}
-            return build_request(model, messages, self.timeouts, arguments)
+        if isinstance(messages, Conversation):
+            return messages.request(model, self.timeouts, arguments)
         return self._fitted(build_request(model, messages, self.timeouts, arguments))
 
     def _fitted(self, request: ModelRequest) -> ModelRequest:

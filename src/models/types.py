@@ -167,7 +167,8 @@ def digest_of_texts(texts: Mapping[str, str]) -> str:
 class ModelRequest:
     """A validated request. A parameter of None is not sent, so that the provider's default applies.
 
-    `adjusted` says what differs from the caller's arguments, because the model would have refused them.
+    `adjusted` says what differs from the caller's arguments, because the model would have refused them. `written` is
+    the conversation in the body's fields, as a program wrote it for an SDK (`compat`), and takes the messages' place.
     """
 
     model: str
@@ -185,6 +186,7 @@ class ModelRequest:
     options: Mapping[str, object] = field(default_factory=dict)
     adjusted: Mapping[str, str] = field(default_factory=dict)
     prompt: PromptLink | None = None
+    written: Mapping[str, object] | None = None
 
     @property
     def system(self) -> str | None:

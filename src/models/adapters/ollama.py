@@ -135,7 +135,8 @@ class OllamaModel(BaseModel):
     @override
     def _build(self, request: ModelRequest, *, stream: bool) -> dict[str, Any]:
         extra = dict(request.options)
-        payload: dict[str, Any] = {"model": request.model, "messages": protocol.messages(request), "stream": stream}
+        turns = request.written or {"messages": protocol.messages(request)}
+        payload: dict[str, Any] = {"model": request.model, **turns, "stream": stream}
         choice = tools.choice(request.tool_choice)
         if request.tools and (choice is None or choice.mode != "none"):  # it knows no tool_choice
             payload["tools"] = [protocol.tool(tool) for tool in request.tools]
@@ -254,7 +255,9 @@ def _body(payload: dict[str, Any]) -> bytes | None:
     messages, options = payload["messages"], payload.get("options", {})
     if not payload.keys() <= _UNCHANGED_FIELDS or None in options.values():
         return None
-    if any(message.keys() != {"role", "content"} or not message["content"] for message in messages):
+    if any(
+        not isinstance(item, dict) or item.keys() != {"role", "content"} or not item["content"] for item in messages
+    ):
         return None
     try:
         form = orjson.dumps(payload.get("format"))

@@ -175,8 +175,9 @@ class OpenAICompatibleModel(BaseModel):
             body = responses.build(request, can) | ({"stream": True} if stream else {})
             if self._compat is not None:  # the SDK leaves it to OpenAI whether a reply is stored
                 del body["store"]
-            return self._with_options(body, request.options)
-        payload: dict[str, Any] = {"model": request.model, "messages": conversation.messages(request, can)}
+            return self._with_options({**body, **(request.written or {})}, request.options)
+        turns = request.written or {"messages": conversation.messages(request, can)}
+        payload: dict[str, Any] = {"model": request.model, **turns}
         parameters: dict[str, Any] = {
             "temperature": request.temperature,
             "top_p": request.top_p,

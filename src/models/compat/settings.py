@@ -42,6 +42,11 @@ class Compat:
     lacks_key: bool = False
 
     @property
+    def asks_responses(self) -> bool:
+        """Tell whether the Responses API is asked."""
+        return self.protocol is PROTOCOLS["responses"]
+
+    @property
     def identity(self) -> tuple[object, ...]:
         """Return what tells one from another."""
         return (self.sdk.name, self.max_retries, self.sends_key, self.token, self.lacks_key)

@@ -23,9 +23,16 @@ _LAST_VERSION = 65_535  # Langfuse's server stores a prompt's version in 16 bits
 
 
 def build_request(
-    model: str, messages: tuple[Message, ...], timeouts: Timeouts, arguments: Mapping[str, Any]
+    model: str,
+    messages: tuple[Message, ...],
+    timeouts: Timeouts,
+    arguments: Mapping[str, Any],
+    *,
+    written: Mapping[str, object] | None = None,
 ) -> ModelRequest:
     """Return the request for these messages and options. Unknown options go to the provider unchanged.
+
+    `written` is the conversation in the body's own fields, which takes the messages' place there.
 
     Raises:
         InvalidRequest: an option has an impossible value; `parameter` names it.
@@ -51,6 +58,7 @@ def build_request(
         response_format=structured,
         options={**options, **extra},
         prompt=prompt,
+        written=written,
         **checked,
     )
 

@@ -3,14 +3,9 @@
 Two spellings count as the same only where this module says so, with the reason:
 
 - numbers by their value, as JSON has them: the factory sends a temperature of 1 as 1.0;
-- `max_completion_tokens` for `max_tokens` at OpenAI, Groq and xAI, and the role `developer` for `system` at OpenAI: the
-  capability table sends the names that these providers' current models want;
-- a content of one text part is that text; `stream: false` is the default; one stop word is a list of one;
+- `stream: false` is the default; one stop word is a list of one;
 - `stream_options` beside a stream (the factory asks for the usage, which nothing else changes);
 - `usage: {include: true}` at OpenRouter (the same for its own accounting);
-- what deepseek-reasoner accepts without effect, which the capability table does not send:
-  api-docs.deepseek.com/guides/reasoning_model;
-- turns of one role in a row at Anthropic, which it combines into one: docs.anthropic.com/en/api/messages;
 - DeepSeek's address with and without `/v1`: api-docs.deepseek.com says that they are one;
 - Gemini's harms and thresholds by number, as the old SDK sends them, and by name: ai.google.dev/api/generate-content;
 - Gemini's API versions, and `user` where a turn names no role: the factory speaks v1beta;
@@ -34,8 +29,6 @@ if TYPE_CHECKING:
 
     from tests.servers import Received
 
-_COMPLETION_TOKENS = {"api.openai.com", "api.groq.com", "api.x.ai"}
-_WITHOUT_EFFECT = {"temperature", "top_p", "presence_penalty", "frequency_penalty"}
 _ACCOUNT = ("openai-organization", "openai-project")
 _NATIVE = {"max_tokens": "num_predict", "max_completion_tokens": "num_predict"}
 _HARMS = {7: "HARM_CATEGORY_HARASSMENT", 8: "HARM_CATEGORY_HATE_SPEECH"}
@@ -86,54 +79,24 @@ def _key(request: Received, query: dict[str, list[str]]) -> str:
 
 def _chat(head: dict[str, Any], body: dict[str, Any]) -> dict[str, Any]:
     host = head["host"]
-    if host in _COMPLETION_TOKENS and "max_completion_tokens" in body:
-        body["max_tokens"] = body.pop("max_completion_tokens")
     if host == "api.deepseek.com":
         head["path"] = head["path"].removeprefix("/v1")
-        if body.get("model") == "deepseek-reasoner":
-            body = {name: value for name, value in body.items() if name not in _WITHOUT_EFFECT}
     if host == "openrouter.ai" and body.get("usage") == {"include": True}:
         del body["usage"]
     body.pop("stream_options", None)
-    body["messages"] = [_message(item) for item in body["messages"]]
     return head | body
-
-
-def _message(item: dict[str, Any]) -> dict[str, Any]:
-    role = "system" if item["role"] == "developer" else item["role"]
-    return {**item, "role": role, "content": _text(item.get("content"))}
 
 
 def _text(content: Any) -> Any:
-    """Return a content of one text part as that text."""
+    """Return a content of one text part as that text, as which the Responses API takes it."""
     only = content[0] if isinstance(content, list) and len(content) == 1 else None
     return only["text"] if isinstance(only, dict) and set(only) == {"type", "text"} else content
-
-
-def _claude(head: dict[str, Any], body: dict[str, Any]) -> dict[str, Any]:
-    body["messages"] = _turns(body["messages"])
-    if "system" in body:
-        body["system"] = _text(body["system"])
-    return head | body
-
-
-def _turns(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return messages with those of one role in a row as one."""
-    turns: list[dict[str, Any]] = []
-    for item in messages:
-        content = item["content"]
-        parts = [{"type": "text", "text": content}] if isinstance(content, str) else list(content or ())
-        if turns and turns[-1]["role"] == item["role"]:
-            turns[-1]["content"] += parts
-        else:
-            turns.append({**item, "content": parts})
-    return [_message(item) for item in turns]
 
 
 def _responses(head: dict[str, Any], body: dict[str, Any]) -> dict[str, Any]:
     question = body.pop("input")
     messages = (
-        [{"role": "user", "content": question}] if isinstance(question, str) else [_message(item) for item in question]
+        [{"role": "user", "content": question}] if isinstance(question, str) else [dict(item) for item in question]
     )
     if body.get("store") is False and "previous_response_id" not in body:
         del body["store"]
@@ -181,7 +144,7 @@ def _ollama(head: dict[str, Any], body: dict[str, Any]) -> dict[str, Any]:
     if body.get("response_format") == {"type": "json_object"}:
         body["format"] = "json"
         del body["response_format"]
-    body["messages"] = [{name: value for name, value in _message(item).items() if value} for item in body["messages"]]
+    body["messages"] = [{name: value for name, value in item.items() if value} for item in body["messages"]]
     if isinstance(options.get("stop"), str):
         options["stop"] = [options["stop"]]
     if not body.get("stream"):
@@ -191,5 +154,5 @@ def _ollama(head: dict[str, Any], body: dict[str, Any]) -> dict[str, Any]:
 
 
 READERS: dict[str, Callable[[dict[str, Any], dict[str, Any]], dict[str, Any]]] = {
-    "chat": _chat, "claude": _claude, "gemini": _gemini, "ollama": _ollama, "responses": _responses,
+    "chat": _chat, "gemini": _gemini, "ollama": _ollama, "responses": _responses,
 }  # fmt: skip

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from tests.migration.fuzz import odd_messages
 from tests.migration.fuzz.draft import code
 
 if TYPE_CHECKING:
@@ -75,21 +76,30 @@ def draw_model(draft: Draft, sdk: Sdk) -> str:
     return f'"{name}"' if form == "literal" else f'f"{name}"'
 
 
-def draw_messages(draft: Draft, *, with_system: bool, asynchronous_safe: bool = True) -> tuple[str, str, str]:
-    """Draw the expression of a chat's messages; return it with statements before and after the call."""
+def _draw_text(draft: Draft) -> str:
+    """Draw the expression of a question."""
     content = draft.pick(prompt=6, fstring=2, template=1, joined=1)
-    text = {"prompt": "prompt", "fstring": 'f"Question: {prompt}"', "template": 'TEMPLATE.format(question=prompt)',
-            "joined": '"Market data follows.\\n" + prompt'}[content]  # fmt: skip
     if content == "template":
         draft.constants.append('TEMPLATE = "Answer in one line.\\n{question}"')
+    return {"prompt": "prompt", "fstring": 'f"Question: {prompt}"', "template": 'TEMPLATE.format(question=prompt)',
+            "joined": '"Market data follows.\\n" + prompt'}[content]  # fmt: skip
+
+
+def draw_messages(draft: Draft, *, with_system: bool, asynchronous_safe: bool = True) -> tuple[str, str, str]:
+    """Draw the expression of a chat's messages; return it with statements before and after the call."""
+    text = _draw_text(draft)
     system = f'{{"role": "system", "content": "{SYSTEM}"}}' if with_system else ""
     if with_system and draft.chance(0.3):
         draft.constants.append(f'SYSTEM_PROMPT = "{SYSTEM}"')
         system = '{"role": "system", "content": SYSTEM_PROMPT}'
     user = f'{{"role": "user", "content": {text}}}'
     whole = f"[{system}, {user}]" if system else f"[{user}]"
-    form = draft.pick(literal=50, variable=14, appended=6, function=4, history=5, parts=3, comprehension=1, splat=2)
+    form = draft.pick(
+        literal=50, variable=14, appended=6, function=4, history=5, parts=3, comprehension=1, splat=2, odd=8,
+    )  # fmt: skip
     draft.tag("messages", form)
+    if form == "odd":
+        return odd_messages.draw(draft, system, user)
     match form:
         case "variable":
             return "messages", f"messages = {whole}", ""
@@ -122,16 +132,28 @@ def draw_chat(draft: Draft, sdk: Sdk, *, stream: bool) -> Call:
         "temperature=0.2": 0.25, "temperature=0": 0.1, "max_tokens=50": 0.3, "top_p=0.9": 0.06, 'stop=["END"]': 0.03,
         "seed=7": 0.02, "presence_penalty=0.5": 0.01, 'response_format={"type": "json_object"}': 0.05,
         "timeout=30": 0.04, 'user="desk"': 0.01, 'extra_headers={"X-Title": "desk"}': 0.01, "n=1": 0.01,
-        "max_completion_tokens=60": 0.02, "stream=False": 0.08,
+        "max_completion_tokens=60": 0.02, "stream=False": 0.08, "temperature=LIMITS.get('heat', 0.3)": 0.02,
+        "temperature=2.5": 0.01, "max_tokens=int('40')": 0.02, "max_tokens=0": 0.005, "top_p=None": 0.01, "n=2": 0.01,
+        "temperature=None": 0.01, "max_tokens=None": 0.01, 'stop="END"': 0.01, "stop=[]": 0.005, "logprobs=True": 0.005,
+        'extra_body={"top_k": 4}': 0.01, 'tools=TOOLS': 0.02, 'tools=TOOLS, tool_choice="auto"': 0.01,
+        "frequency_penalty=0.1": 0.01, "store=False": 0.003, 'metadata={"desk": "1"}': 0.003,
     }  # fmt: skip
     for option, probability in options.items():
         is_new = option.partition("=")[0] not in " ".join(arguments)
         if draft.chance(probability) and is_new and not (stream and option == "stream=False"):
-            arguments.append(option)
+            arguments += option.split(", ") if option.startswith("tools") else [option]
+    draft.constants += [line for line in _OPTION_CONSTANTS if line.partition(" ")[0] in " ".join(arguments)]
     if stream:
         arguments.append("stream=True")
     start, arguments = draw_unpacking(draft, start, arguments)
     return Call(start, ".chat.completions.create", tuple(arguments), end)
+
+
+_OPTION_CONSTANTS = (
+    'LIMITS = {"heat": 0.4}',
+    'TOOLS = [{"type": "function", "function": {"name": "price", "description": "A price.", "parameters": '
+    '{"type": "object", "properties": {"of": {"type": "string"}}}}}]',
+)
 
 
 def draw_unpacking(draft: Draft, start: str, arguments: list[str]) -> tuple[str, list[str]]:
@@ -156,7 +178,9 @@ def draw_legacy(draft: Draft, sdk: Sdk, *, stream: bool) -> Call:
 
 
 def draw_claude(draft: Draft, sdk: Sdk, *, stream: bool) -> Call:
-    messages, start, end = draw_messages(draft, with_system=False, asynchronous_safe=not draft.asynchronous)
+    # The API refuses a system message among the messages, and a program may send one all the same.
+    refused = draft.chance(0.04)
+    messages, start, end = draw_messages(draft, with_system=refused, asynchronous_safe=not draft.asynchronous)
     arguments = [f"model={draw_model(draft, sdk)}", f"max_tokens={draft.choose(50, 500, 1024)}", f"messages={messages}"]
     if draft.chance(0.5):
         arguments.insert(2, f'system="{SYSTEM}"')

@@ -21,10 +21,11 @@ def draw_driver(draft: Draft, ask: str, questions: int) -> str:
     has_history = "messages:history" in draft.tags  # which questions that are asked at once would mix up
     form = draft.pick(
         loop=40, uncaught=12, main=15, pool=0 if has_history else 5, decisions=8, exit_code=5, file=4, comprehension=3,
-        kinds=8,
+        kinds=8, threads=0 if has_history else 3, futures=0 if has_history else 3, cached=2, stopped=2, generator=2,
+        to_thread=0 if has_history else 2,
     )  # fmt: skip
     draft.tag("driver", form)
-    if form == "pool":
+    if form in ("pool", "futures"):
         draft.add_import("from concurrent.futures import ThreadPoolExecutor")
     if form == "exit_code":
         draft.add_import("import sys")
@@ -82,6 +83,92 @@ _SYNCHRONOUS = {
                 position = 0
             print(position)
         """,
+    "threads": """
+        import threading
+
+        answers = {}
+
+
+        def work(prompt):
+            try:
+                answers[prompt] = <ask>
+            except Exception:
+                answers[prompt] = "failed outside"
+
+
+        threads = [threading.Thread(target=work, args=(prompt,), daemon=True) for prompt in PROMPTS]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        print(sorted(answers.items(), key=str))
+        """,
+    "futures": """
+        def work(prompt):
+            return <ask>
+
+
+        with ThreadPoolExecutor(max_workers=2) as pool:
+            futures = {pool.submit(work, prompt): prompt for prompt in PROMPTS}
+            for future in futures:
+                print(futures[future], "failed" if future.exception() else future.result())
+        """,
+    "cached": """
+        import functools
+
+
+        @functools.lru_cache(maxsize=None)
+        def answer_to(prompt):
+            return <ask>
+
+
+        for prompt in [*PROMPTS, PROMPTS[0]]:
+            try:
+                print("->", answer_to(prompt))
+            except Exception:
+                print("failed outside")
+        """,
+    "stopped": """
+        def run():
+            prompts = iter(PROMPTS)
+            while (prompt := next(prompts, None)) is not None:
+                try:
+                    answer = <ask>
+                except Exception as error:
+                    print("stopping", error is None)
+                    return 1
+                print(answer)
+            return 0
+
+
+        raise SystemExit(run())
+        """,
+    "generator": """
+        def answers():
+            for prompt in PROMPTS:
+                yield <ask>
+
+
+        try:
+            for number, answer in enumerate(answers()):
+                print(number, answer)
+        except Exception:
+            print("failed outside")
+        """,
+    "to_thread": """
+        import asyncio
+
+
+        async def main():
+            for prompt in PROMPTS:
+                try:
+                    print("->", await asyncio.to_thread(lambda: <ask>))
+                except Exception:
+                    print("failed outside")
+
+
+        asyncio.run(main())
+        """,
     "exit_code": """
         failures = 0
         for prompt in PROMPTS:
@@ -123,7 +210,7 @@ _SYNCHRONOUS = {
 
 def _asynchronous(draft: Draft, ask: str) -> str:
     draft.add_import("import asyncio")
-    form = draft.choose("loop", "gather", "tasks", "limited")
+    form = draft.choose("loop", "gather", "tasks", "limited", "group", "semaphore")
     draft.tag("driver", f"async {form}")
     texts = {
         "loop": """
@@ -154,6 +241,38 @@ def _asynchronous(draft: Draft, ask: str) -> str:
                         print("->", await task)
                     except Exception:
                         print("failed outside")
+
+
+            asyncio.run(main())
+            """,
+        "group": """
+            async def safely(prompt):
+                try:
+                    return await <ask>
+                except Exception:
+                    return "failed outside"
+
+
+            async def main():
+                async with asyncio.TaskGroup() as group:
+                    tasks = [group.create_task(safely(prompt)) for prompt in PROMPTS]
+                print([task.result() for task in tasks])
+
+
+            asyncio.run(main())
+            """,
+        "semaphore": """
+            async def limited(limit, prompt):
+                async with limit:
+                    try:
+                        return await <ask>
+                    except Exception:
+                        return "failed outside"
+
+
+            async def main():
+                limit = asyncio.Semaphore(2)
+                print(await asyncio.gather(*[limited(limit, prompt) for prompt in PROMPTS]))
 
 
             asyncio.run(main())

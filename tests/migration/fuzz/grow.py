@@ -7,6 +7,7 @@ import random
 from typing import TYPE_CHECKING
 
 from tests.migration.fuzz import calls, pairs, replies, streams
+from tests.migration.fuzz.agent_places import AGENT_PLACES
 from tests.migration.fuzz.containers import CONTAINERS
 from tests.migration.fuzz.draft import Draft, Program, code
 from tests.migration.fuzz.drivers import draw_driver
@@ -26,7 +27,9 @@ if TYPE_CHECKING:
 
 # How often a client lives in a plain place, in a container, in another file. Of 33 calls through SDKs on the public
 # checkout all but one are on clients in plain places; each kind must come often enough to meet the others.
-PLACES: tuple[tuple[dict[Place, float], float], ...] = ((PLAIN_PLACES, 88), (CONTAINERS, 7), (OTHER_FILES, 5))
+PLACES: tuple[tuple[dict[Place, float], float], ...] = (
+    (PLAIN_PLACES, 70), (AGENT_PLACES, 18), (CONTAINERS, 7), (OTHER_FILES, 5),
+)  # fmt: skip
 _TEMPORARY = ("property_of_a_class", "inline", "factory")
 CALLS: dict[str, Callable[..., Call]] = {
     "chat": calls.draw_chat, "messages": calls.draw_claude, "responses": calls.draw_responses,

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
 # What a line of output begins with where an error's words follow, which are the SDK's own: only the mark is compared.
 WORDS = "~"
+_OF_CLASSES = frozenset(
+    {"classes", "status", "base", "response", "own", "http", "several", "constant", "asked", "read", "reraised"}
+)
 _TRIED = """
     try:
         <body>
@@ -24,9 +27,12 @@ def draw_handlers(draft: Draft, made: Construction, body: str) -> str:
     """Wrap the body of `ask` in handlers of errors."""
     has_classes = made.sdk.wire in ("chat", "messages", "responses")
     form = draft.pick(
+        **{"attribute": 1.5, "status asked": 1.5, "traced": 1, "base exception": 1, "arguments": 0.3},
         none=30, broad=26, shown=6, bare=2, returned_none=5, text=4, chained=2, reading=3, kind=1.5, printed_kind=1.5,
         suppressed=1, last=2, retried=8, tenacity=2 if not draft.asynchronous else 0,
         classes=9 if has_classes else 0, status=4 if has_classes else 0, base=4 if has_classes else 0,
+        several=2 if has_classes else 0, constant=1.5 if has_classes else 0, asked=1.5 if has_classes else 0,
+        read=1.5 if has_classes else 0, reraised=1 if has_classes else 0,
         response=1 if has_classes else 0, http=4 if made.sdk.wire == "requests" else 0,
         own=4 if made.sdk.wire in ("ollama", "genai") else 0,
     )  # fmt: skip
@@ -52,7 +58,19 @@ def draw_handlers(draft: Draft, made: Construction, body: str) -> str:
         return code("with contextlib.suppress(Exception):\n    <body>\nreturn 'suppressed'", body=body)
     if form == "last":
         return code("try:\n    <body>\nfinally:\n    print('asked')", body=body)
-    if form in ("classes", "status", "base", "response", "own", "http"):
+    if form in (
+        "classes",
+        "status",
+        "base",
+        "response",
+        "own",
+        "http",
+        "several",
+        "constant",
+        "asked",
+        "read",
+        "reraised",
+    ):
         handlers = _handlers_of_classes(draft, made, form)
     else:
         handlers = code(_BROAD[form])
@@ -74,6 +92,30 @@ _BROAD = {
         """,
     "chained": 'except Exception as error:\n    raise RuntimeError("no answer") from error',
     "reading": 'except (AttributeError, IndexError, KeyError, TypeError):\n    return "unreadable"',
+    "attribute": """
+        except Exception as error:
+            return f"status {getattr(error, 'status_code', None)}"
+        """,
+    "status asked": """
+        except Exception as error:
+            if hasattr(error, "status_code") and error.status_code == 429:
+                return "slow down"
+            return "failed"
+        """,
+    "traced": """
+        except Exception:
+            import traceback
+
+            print(bool(traceback.format_exc()))
+            return "failed"
+        """,
+    "base exception": """
+        except BaseException as error:
+            if isinstance(error, (KeyboardInterrupt, SystemExit)):
+                raise
+            return "failed"
+        """,
+    "arguments": 'except Exception as error:\n    return "failed with", len(error.args)',
     "kind": 'except Exception as error:\n    return "limited" if "RateLimit" in type(error).__name__ else "failed"',
     "printed_kind": 'except Exception as error:\n    print(type(error).__name__)\n    return "failed"',
 }
@@ -116,6 +158,8 @@ def _handlers_of_classes(draft: Draft, made: Construction, form: str) -> str:
         draft.add_import(f"from {made.sdk.name} import {names}")
         module = ""
     prefix = f"{module}." if module else ""
+    if form == "constant":
+        draft.constants.append(f"RETRYABLE = ({prefix}RateLimitError, {prefix}APIConnectionError)")
     texts = {
         "classes": """
             except <p>RateLimitError:
@@ -126,6 +170,26 @@ def _handlers_of_classes(draft: Draft, made: Construction, form: str) -> str:
             """,
         "status": 'except <p>APIStatusError as error:\n    return f"status {error.status_code}"\n<rest>',
         "base": 'except <p>APIError:\n    return "api failed"\n<rest>',
+        "several": """
+            except (<p>RateLimitError, <p>APIConnectionError, ValueError) as error:
+                return "again"
+            <rest>
+            """,
+        "constant": 'except RETRYABLE:\n    return "again"\n<rest>',
+        "asked": """
+            except Exception as error:
+                if isinstance(error, <p>RateLimitError):
+                    return "limited"
+                if isinstance(error, (<p>AuthenticationError, <p>APIConnectionError)):
+                    return "refused"
+                return "failed"
+            """,
+        "read": """
+            except <p>APIStatusError as error:
+                return f"{error.status_code} {type(error.body).__name__} {error.response.status_code}"
+            <rest>
+            """,
+        "reraised": 'except <p>RateLimitError:\n    print("limited")\n    raise\n<rest>',
         "response": 'except <p>APIStatusError as error:\n    return f"status {error.response.status_code}"',
     }
     rest = draft.choose(

@@ -32,6 +32,9 @@ _FAULTY = re.compile(
 )
 _PATIENCE_S = 40
 UNREPORTED = "a call is neither moved nor reported"
+_AT_ONCE = frozenset(
+    {"pool", "futures", "threads", "async tasks", "async gather", "async group", "async semaphore"}
+)  # drivers, by their tags
 
 
 @dataclass(frozen=True)
@@ -205,7 +208,7 @@ def differences(before: Outcome, after: Outcome) -> list[str]:
 
 def _is_concurrent(program: Program) -> bool:
     """Tell whether a program asks several questions at once, so that its output is in any order."""
-    return any(tag in ("driver:pool", "driver:async tasks", "driver:async gather") for tag in program.tags)
+    return any(tag.removeprefix("driver:") in _AT_ONCE for tag in program.tags)
 
 
 def in_any_order(program: Program, outcome: Outcome) -> str:

@@ -154,6 +154,54 @@ SPECIAL: dict[str, dict[str, tuple[float, str]]] = {
                 response = CALL_AGAIN
                 text = response.choices[0].message.content
             """),
+        "walrus": (1, """
+            if (text := response.choices[0].message.content) is None:
+                text = "none"
+            """),
+        "matched": (1, """
+            match response.choices[0].finish_reason:
+                case "stop" | None:
+                    text = response.choices[0].message.content
+                case reason:
+                    text = f"ended: {reason}"
+            """),
+        "cut": (1, "text = response.choices[0].message.content[:40]"),
+        "interpolated": (1, 'text = f"{response.choices[0].message.content}"'),
+        "logged": (1, """
+            import logging
+
+            logging.getLogger("desk").debug("reply %s", response)
+            text = response.choices[0].message.content
+            """),
+        "typed": (1, "text = response if isinstance(response, str) else response.choices[0].message.content"),
+        "tool loop": (2, """
+            message = response.choices[0].message
+            for call in message.tool_calls or []:
+                print("tool", call.function.name)
+            text = message.content
+            """),
+        "lowered": (1, "text = response.choices[0].message.content.strip().lower()"),
+        "split": (1, 'text = response.choices[0].message.content.split("\\n")[0]'),
+        "details": (0.5, """
+            text = response.choices[0].message.content
+            print(getattr(response.usage, "prompt_tokens", None), response.usage is None)
+            """),
+        "message dumped": (0.5, 'text = response.choices[0].message.model_dump()["content"]'),
+        "choice index": (0.5, "text = response.choices[0].message.content\nprint(len(response.choices))"),
+        "returned whole": (0.5, """
+            def texts(reply):
+                return [choice.message.content for choice in reply.choices]
+
+            text = texts(response)[0]
+            """),
+        "stored": (0.5, """
+            class Box:
+                pass
+
+            box = Box()
+            box.reply = response
+            text = box.reply.choices[0].message.content
+            """),
         "index_error": (2, """
             try:
                 text = response.choices[0].message.content.strip()
@@ -198,6 +246,18 @@ SPECIAL: dict[str, dict[str, tuple[float, str]]] = {
                 response = CALL_AGAIN
             text = response.content[0].text
             """),
+        "walrus": (1, "if (blocks := response.content):\n    text = blocks[0].text\nelse:\n    text = 'none'"),
+        "matched": (1, """
+            match response.stop_reason:
+                case "max_tokens":
+                    text = "cut"
+                case _:
+                    text = response.content[0].text
+            """),
+        "kinds": (1, "text = ' '.join(block.type for block in response.content)"),
+        "lowered": (1, "text = response.content[0].text.lower()"),
+        "last": (1, "text = response.content[-1].text"),
+        "length": (1, "text = response.content[0].text if len(response.content) == 1 else 'several'"),
         "stop_reason": (2, "text = response.content[0].text\nprint('stop', response.stop_reason)"),
         "stripped": (6, "text = response.content[0].text.strip()"),
     },

@@ -86,15 +86,19 @@ def _translate_chat(site: Site, arguments: Arguments, call: TranslatedCall, valu
     call.model = arguments.pop("model", None)
     messages = arguments.pop("messages", None)
     if messages is not None:
-        call.prompt = read_messages(messages, values)
+        call.prompt = _read_chat(messages, values)
     elif not call.unpacked:
         raise Unprovable("the call has no messages", "use generate_response(system_prompt, user_content)")
-    else:
-        refuse_untranslatable(call.unpacked[0], values)
     response_format = arguments.pop("response_format", None)
     if response_format is not None and not is_none(response_format):
         call.raw_options.append(("response_format", response_format))
     call.options += arguments.items()
+
+
+def _read_chat(messages: cst.BaseExpression, values: Evaluator) -> Prompt:
+    prompt = read_messages(messages)
+    is_text = prompt.system is None or not _may_be_none(prompt.system, values)
+    return prompt if is_text else Prompt(messages=messages)
 
 
 def _translate_legacy(site: Site, arguments: Arguments, call: TranslatedCall, values: Evaluator) -> None:
@@ -123,25 +127,22 @@ def _translate_messages(site: Site, arguments: Arguments, call: TranslatedCall, 
     if messages is None and not call.unpacked:
         raise Unprovable("the call has no messages", "use generate_response(system_prompt, user_content)")
     if messages is not None:
-        call.prompt = read_messages(messages, values)
-    else:
-        refuse_untranslatable(call.unpacked[0], values)
-    if system is not None and not is_none(system):
-        _refuse_blocks(system, values)
-        if call.prompt.user is not None:
+        call.prompt = read_messages(messages)
+        if call.prompt.system is not None:  # which this API refuses among the messages
+            call.prompt = Prompt(messages=messages)
+    if system is not None:
+        if call.prompt.user is not None and not _may_be_none(system, values):
             call.prompt = Prompt(system=system, user=call.prompt.user)
-        elif messages is not None:
-            call.prompt = Prompt(messages=with_system(system, messages))
         else:
-            call.raw_options.append(("system", system))
+            call.options.append(("system", system))
     if "stop_sequences" in arguments:
         arguments["stop"] = arguments.pop("stop_sequences")
     call.options += arguments.items()
 
 
-def _refuse_blocks(system: cst.BaseExpression, values: Evaluator) -> None:
-    if any(value.kind in ("container", "none") for value in values.of(system)):
-        raise Unprovable("the system prompt can be a list of blocks, or None", "give the system prompt as one text")
+def _may_be_none(system: cst.BaseExpression, values: Evaluator) -> bool:
+    """Tell whether a system prompt is seen to be None at times, which SDKs send and `generate_response` leaves out."""
+    return is_none(system) or any(value.kind == "none" for value in values.of(system))
 
 
 # OpenAI's Responses.
@@ -164,7 +165,8 @@ def _translate_responses(site: Site, arguments: Arguments, call: TranslatedCall,
     if prompt_input is None or arguments.keys() & {"text", "reasoning", "text_format"}:
         raise Unprovable("it has options of the Responses API alone", "say them as response_format, reasoning_effort")
     if isinstance(prompt_input, cst.List):
-        prompt = read_messages(prompt_input, values)
+        refuse_untranslatable(prompt_input, values)
+        prompt = read_messages(prompt_input)
         messages = prompt.messages
         if messages is None:
             call.prompt = prompt if system is None else Prompt(messages=with_system(system, prompt_input))
@@ -201,9 +203,7 @@ def _translate_ollama(site: Site, arguments: Arguments, call: TranslatedCall, va
         messages = arguments.pop("messages", None)
         if messages is None:
             raise Unprovable("the call has no messages", "use generate_response(system_prompt, user_content)")
-        if '"images"' in code(messages) or "'images'" in values.tree.code:
-            raise Unprovable("a message has images in Ollama's own form", "give them as parts of the content")
-        call.prompt = read_messages(messages, values)
+        call.prompt = _read_chat(messages, values)
     else:
         system, prompt = arguments.pop("system", None), arguments.pop("prompt", None)
         if prompt is None or arguments.keys() & {"images", "suffix", "template", "context", "raw"}:

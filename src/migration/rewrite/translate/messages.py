@@ -40,19 +40,10 @@ class Prompt:
     messages: cst.BaseExpression | None = None
 
 
-def read_messages(messages: cst.BaseExpression, values: Evaluator) -> Prompt:
-    """Return the prompt that a `messages` argument is.
-
-    Raises:
-        Unprovable: it may hold a part that the factory's messages do not carry.
-    """
-    refuse_untranslatable(messages, values)
-    if isinstance(messages, cst.List):
-        prompt = _literal_prompt(messages)
-        if prompt is not None:
-            return prompt
-        _refuse_several_texts(messages)
-    return Prompt(messages=messages)
+def read_messages(messages: cst.BaseExpression) -> Prompt:
+    """Return the prompt that a `messages` argument is."""
+    prompt = _literal_prompt(messages) if isinstance(messages, cst.List) else None
+    return prompt or Prompt(messages=messages)
 
 
 def refuse_untranslatable(messages: cst.BaseExpression, values: Evaluator) -> None:
@@ -103,20 +94,6 @@ def _literal_prompt(messages: cst.List) -> Prompt | None:
     if roles == ["system", "user"]:
         return Prompt(system=texts[0][1], user=texts[1][1])
     return None
-
-
-def _refuse_several_texts(messages: cst.List) -> None:
-    """Raise Unprovable where a message is made of several text parts, which the factory sends as one."""
-    for element in messages.elements:
-        fields = entries(element.value) if isinstance(element.value, cst.Dict) else None
-        content = fields.get("content") if fields else None
-        if not isinstance(content, cst.List) or len(content.elements) < 2:
-            continue
-        kinds = [entries(part.value) or {} if isinstance(part.value, cst.Dict) else {} for part in content.elements]
-        if all(text_of(kind.get("type")) == "text" for kind in kinds):
-            raise Unprovable(
-                "a message has several texts, which the factory sends as one", "join them into one text yourself"
-            )
 
 
 def with_system(system: cst.BaseExpression, messages: cst.BaseExpression) -> cst.BaseExpression:

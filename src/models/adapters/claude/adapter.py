@@ -160,9 +160,8 @@ class ClaudeModel(BaseModel):
         thinks = payload.get("thinking") or thinking.config(request, can)
         parameters: dict[str, Any] = {
             "model": request.model,
-            "messages": conversation.messages(request),
+            **(request.written or conversation.fields(request)),
             "max_tokens": request.max_tokens or thinking.default_max_tokens(can, thinks),
-            "system": conversation.system(request),
             "temperature": request.temperature,
             "top_p": request.top_p,
             "thinking": thinks,

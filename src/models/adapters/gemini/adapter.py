@@ -66,6 +66,8 @@ class GeminiModel(BaseModel):
     def _can(self, model: str) -> Capabilities:
         """Return the model's capabilities; the old SDK has neither thinking nor a seed."""
         can = super()._can(model)
+        if self._compat is not None:  # an SDK moves no system prompt
+            can = replace(can, system_role="system")
         return replace(can, seed=False, reasoning_effort=False) if self._legacy else can
 
     @override

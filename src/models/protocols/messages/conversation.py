@@ -19,6 +19,11 @@ _MODES = ("auto", "any", "none")
 _PROTOCOL = "claude"  # in ToolCall.replay
 
 
+def fields(request: ModelRequest) -> dict[str, Any]:
+    """Return the fields of the body that hold the conversation."""
+    return {"messages": messages(request), "system": system(request)}
+
+
 def messages(request: ModelRequest) -> list[dict[str, Any]]:
     """Return the turns; adjacent ones of a role are merged, and empty assistant turns, which are refused, omitted."""
     turns: list[dict[str, Any]] = []
