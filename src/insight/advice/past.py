@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from src.observability.ledger import Entry, MemberVote
     from src.observability.store.reader import StoreReader
 
+    Each = Callable[[Iterable[Any], str], Iterable[Any]]
+
 BACKTEST: Final = "backtest"
 
 
@@ -155,24 +157,31 @@ def open_past(reader: FactsReader, store: StoreReader, filter_: Filter, *, now_n
     )
 
 
-def show_all(past: Past, searches: Sequence[Search], entries: Iterable[Entry], each: Callable[[Any], Any]) -> int:
+def show_all(
+    past: Past,
+    searches: Sequence[Search],
+    entries: Iterable[Entry],
+    each: Callable[[Iterable[Any], str], Iterable[Any]],
+) -> int:
     """Show the past to all searches; return how many calls there were, those left out not counted.
 
     Args:
         past: The past.
         searches: The searches.
         entries: The ledger.
-        each: Yields what it is given, and may raise in between where the work must end.
+        each: Yields what it is given, which is called what the text says, and may raise in between where the work must
+            end.
     """
-    _show_decisions(past, searches, each(entries))
+    _show_decisions(past, searches, each(entries, "decisions"))
     shows_runs = [search for search in searches if type(search).runs is not Search.runs]
+    of_runs, days = replace(past.filter, type="agent", model=None, provider=None), f"{len(past.period.days):,}"
     if shows_runs:
-        for runs in each(_days(past, replace(past.filter, type="agent", model=None, provider=None), RUN_COLUMNS)):
+        for runs in each(_days(past, of_runs, RUN_COLUMNS), f"of {days} days of runs"):
             for search in shows_runs:
                 search.runs(runs)
     shows = [search for search in searches if type(search).calls is not Search.calls]
     count = 0
-    for calls in each(_counted(past, _days(past, past.filter, CALL_COLUMNS))):
+    for calls in _counted(past, each(_days(past, past.filter, CALL_COLUMNS), f"of {days} days of calls")):
         count += len(calls)
         for search in shows:
             search.calls(calls)
