@@ -42,6 +42,10 @@ class Limits:
         """End the question: nobody waits for its answer."""
         self._left.set()
 
+    def unhurried(self) -> Limits:
+        """Return limits of work that goes on when this question has ended, until the server ends."""
+        return Limits(float("inf"), self._stopping, self._clock)
+
     def is_over(self) -> bool:
         """Tell whether the question must end."""
         return self._left.is_set() or self._stopping.is_set() or self._clock() > self._end

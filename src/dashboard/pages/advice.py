@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlencode
 
 from src.dashboard.data import facts, traces
+from src.dashboard.data.background import Progress
 from src.dashboard.data.memo import Version
 from src.dashboard.pages import calls
 from src.dashboard.pages.kinds import PageKind
@@ -15,22 +18,26 @@ from src.dashboard.view.panels import Chart, Column, Figure, Link, Page, Panel, 
 from src.insight.advice import wording
 from src.insight.advice.content import make_advice
 from src.insight.facts.filters import Filter
+from src.insight.facts.reader import FactsReader
 from src.observability.ledger import LedgerReader
+from src.observability.search.records import moment
 from src.observability.store.ledger_queries import has_ledger
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Sequence
 
+    from src.dashboard.data.background import Result
+    from src.dashboard.data.limits import Limits
     from src.dashboard.pages.kinds import Context
     from src.insight.advice.content import Advice
     from src.insight.advice.finding import Finding
-    from src.insight.facts.reader import FactsReader
 
 _FILTERS: Final = ("since", "until", "agent", "model", "provider", "symbol", "environment", "session")
 _TEXTS: Final = 1_000  # of so many calls each kind reads the texts; the command reads more
 _MOST_DRAWN: Final = 12  # findings; of more the table would be folded away under the chart
 _USUAL: Final = "30d"
+_FEW: Final = 5_000  # calls, and decisions, for which the page waits: below half a second
 _MARKS: Final = (
     "SELECT (SELECT coalesce(max(seq), 0) FROM decisions), (SELECT count(*) FROM outcomes), "
     "(SELECT coalesce(max(seq), 0) FROM outcomes)"
@@ -56,11 +63,40 @@ _FACTS: Final = (Column("what", "what"), Column("text", "text"))
 def _build(context: Context) -> Page:
     if context.filters.since is None:
         context = replace(context, filters=replace(context.filters, since=_USUAL))
-    marks = (*context.store.ask(_marks, (), context.limits), *context.store.ask(traces.marks, (), context.limits))
-    version = Version(("advice", context.store.name), marks)
-    return context.remembered(
-        "advice", lambda: facts.ask(context.store, lambda reader: _page(context, reader), context.limits), version
-    )
+    ledger = context.store.ask(_marks, (), context.limits)
+    marks = (*ledger, *context.store.ask(traces.marks, (), context.limits))
+    if _is_small(context, sum(ledger[:1])):
+        page = partial(facts.ask, context.store, partial(_page, context, progress=Progress()), context.limits)
+        return context.remembered("advice", page, Version(("advice", context.store.name), marks))
+    key = ("advice", context.store.name, context.filters, tuple(sorted(context.options.items())))
+    result = context.background.ask(key, marks, partial(_anew, context), context.limits, waits=context.is_whole)
+    return _as_far(result)
+
+
+def _is_small(context: Context, decisions: int) -> bool:
+    """Tell whether so few calls and decisions are to be gone through that a page can wait for that."""
+    filter_ = calls.chosen(context)
+    count = partial(FactsReader.totals, filter_=Filter(since_ns=filter_.since_ns, until_ns=filter_.until_ns))
+    return decisions <= _FEW and facts.ask(context.store, count, context.limits).n <= _FEW
+
+
+def _anew(context: Context, limits: Limits, progress: Progress) -> Page:
+    """Return the page as of now, within other limits."""
+    context = replace(context, limits=limits, now_ns=time.time_ns())
+    return facts.ask(context.store, partial(_page, context, progress=progress), limits)
+
+
+def _as_far(result: Result[Page]) -> Page:
+    """Return the page as it was computed last, with a word on what is newer."""
+    if result.value is None:
+        text = f"Calls and decisions are gone through, once; so far, {result.progress or 'nothing'}. "
+        return Page(empty=text + "This page asks again every other second.", extra={"reload_s": 2})
+    as_of = f"As of {moment(result.began_ns)[:19].replace('T', ' ')} UTC"
+    if result.progress is not None:
+        as_of += f"; what came since is being counted: {result.progress}. Reload the page to see it"
+    elif not result.is_newest:
+        as_of += "; more was recorded since. Reload the page to see it"
+    return replace(result.value, notes=(f"{as_of}.", *result.value.notes))
 
 
 def _marks(connection: sqlite3.Connection) -> tuple[int, ...]:
@@ -68,7 +104,7 @@ def _marks(connection: sqlite3.Connection) -> tuple[int, ...]:
     return tuple(connection.execute(_MARKS).fetchone()) if has_ledger(connection) else ()
 
 
-def _page(context: Context, reader: FactsReader) -> Page:
+def _page(context: Context, reader: FactsReader, *, progress: Progress) -> Page:
     if not reader.totals(Filter()).n:
         return Page(empty=calls.NO_CALLS)
     filter_ = calls.chosen(context)
@@ -79,7 +115,7 @@ def _page(context: Context, reader: FactsReader) -> Page:
         filter_,
         now_ns=context.now_ns,
         most_texts=_TEXTS,
-        each=context.limits.each,
+        each=lambda items, what: progress.each(items, what, context.limits),
     )
     return Page(
         figures=_figures(advice),
@@ -172,4 +208,5 @@ KIND: Final = PageKind(
     intro="What money, time or accuracy is lost to, as far as the recorded past bears it out, and how to change that. "
     "Without Since, of the last 30 days.",
     suggestions=calls.suggestions,
+    is_made_early=True,
 )

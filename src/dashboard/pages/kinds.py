@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from src.dashboard.data.background import Background
 from src.dashboard.data.memo import FRESH_S, Memo
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ class Context:
         options: What else the address says, such as where a list continues.
         problems: What keeps the figures of calls from being up to date, by store.
         memo: What was computed before.
+        background: What is computed while pages say how far that is.
         is_whole: Whether to wait until all decisions and traces of the store are read.
     """
 
@@ -48,6 +50,7 @@ class Context:
     options: Mapping[str, str] = field(default_factory=dict)
     problems: Mapping[str, str] = field(default_factory=dict)
     memo: Memo = field(default_factory=Memo)
+    background: Background = field(default_factory=Background)
     is_whole: bool = False
     _ledgers: list[LedgerColumns] = field(default_factory=list, repr=False)
 
@@ -83,6 +86,7 @@ class PageKind:
         version: Returns what changes whenever the page does; None for pages that are made anew each time.
         options: What else its address may say.
         template: The template that shows it.
+        is_made_early: Whether it is made when the dashboard starts, as pages with a version are.
     """
 
     slug: str
@@ -96,6 +100,7 @@ class PageKind:
     options: tuple[str, ...] = ()
     template: str = "page.html"
     menu_title: str = ""
+    is_made_early: bool = False
 
     @property
     def address(self) -> str:

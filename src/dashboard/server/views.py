@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlencode
 
+from src.dashboard.data.background import Background
 from src.dashboard.data.ledger import Ledger
 from src.dashboard.data.memo import Memo
 from src.dashboard.pages.kinds import Context
@@ -59,6 +60,7 @@ class Views:
         self._problems = problems or {}
         self._ledgers = Ledger()
         self._memo = Memo()
+        self._background = Background()
 
     def context(
         self, kind: PageKind, pairs: Sequence[tuple[str, str]], limits: Limits, *, is_whole: bool = False
@@ -74,7 +76,7 @@ class Views:
         return Context(
             store=store, filters=filters, limits=limits, now_ns=now_ns, ledgers=self._ledgers,
             prices=self.content.prices, options=options, problems=self._problems, memo=self._memo,
-            is_whole=is_whole,
+            background=self._background, is_whole=is_whole,
         )  # fmt: skip
 
     def _split(
@@ -174,7 +176,7 @@ class Views:
 
         for _, kinds in MENU:
             for kind in kinds:
-                if kind.version is None:
+                if kind.version is None and not kind.is_made_early:
                     continue
                 for store in self.content.stores:
                     pairs = [("store", store.name)] if store is not self.content.stores[0] else []

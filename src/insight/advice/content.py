@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from src.insight.advice.past import BACKTEST, open_past, show_all
 from src.insight.advice.registry import KINDS
@@ -11,10 +11,10 @@ from src.insight.facts.filters import EVALUATION
 from src.observability.search.records import moment
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from src.insight.advice.finding import Finding, Results, Withheld
-    from src.insight.advice.past import Past, Period
+    from src.insight.advice.past import Each, Past, Period
     from src.insight.facts.filters import Filter
     from src.insight.facts.reader import FactsReader
     from src.observability.ledger import Entry
@@ -71,7 +71,7 @@ def make_advice(
     now_ns: int,
     kinds: Iterable[str] = (),
     most_texts: int = MOST_TEXTS,
-    each: Callable[[Any], Any] = iter,
+    each: Each = lambda items, _: items,
 ) -> Advice:
     """Return the advice on a filter's past.
 
@@ -83,7 +83,8 @@ def make_advice(
         now_ns: The present, in nanoseconds since 1970.
         kinds: The kinds to look for; all where none is named.
         most_texts: Of how many calls each kind may read the texts.
-        each: Yields what it is given, and may raise in between where the work must end.
+        each: Yields what it is given, which is called what the text says, and may raise in between where the work must
+            end.
 
     Raises:
         ValueError: there is no such kind.

@@ -5,12 +5,15 @@ from __future__ import annotations
 import shlex
 from collections import deque
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 from urllib.parse import urlencode
+
+from src.insight.facts.rows import Mark
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from src.insight.facts.call_columns import Calls
     from src.judging.statistics import Interval
 
 # What a finding is worth: US dollars in 30 days; a difference of hit rates, 0.01 being a point; a share of decisions.
@@ -45,6 +48,18 @@ class Evidence:
 def newest_traces() -> deque[str]:
     """Return what keeps the last few of the traces that are added to it."""
     return deque(maxlen=MOST_TRACES)
+
+
+class NewestCalls:
+    """The last few of the calls that are added."""
+
+    def __init__(self) -> None:
+        self.marks: deque[Mark] = deque(maxlen=MOST_TRACES)
+
+    def add(self, calls: Calls, rows: Any) -> None:
+        """Add the calls at some places, in their order."""
+        last = rows[-MOST_TRACES:]
+        self.marks.extend(map(Mark, calls["start_ns"][last].tolist(), calls["span"][last].tolist()))
 
 
 def evidence(filters: Mapping[str, str | None], trace_ids: Iterable[str] = ()) -> Evidence:

@@ -1,4 +1,4 @@
-"""Hold the recorded past that advice is derived from and checked on, and go through it once for all kinds."""
+"""Hold the recorded past that advice is derived from and checked on, and go through it once for all kinds, by days."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 from src.insight.advice.today import Today
+from src.insight.facts.call_columns import CALL_COLUMNS, RUN_COLUMNS
 from src.insight.facts.filters import BILLED, EVALUATION, Filter
 from src.insight.facts.schema import DAY_NS
 
@@ -14,10 +15,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from src.insight.advice.finding import Results
+    from src.insight.facts.call_columns import Calls
     from src.insight.facts.reader import FactsReader
-    from src.insight.facts.records import CallFact
+    from src.insight.facts.rows import Mark
     from src.observability.ledger import Entry, MemberVote
     from src.observability.store.reader import StoreReader
+
+    Each = Callable[[Iterable[Any], str], Iterable[Any]]
 
 BACKTEST: Final = "backtest"
 
@@ -81,6 +85,10 @@ class Past:
         """Return the prices of the present."""
         return Today(self.now_ns)
 
+    def traces(self, marks: Iterable[Mark]) -> list[str]:
+        """Return the traces of some calls, in their order; those of calls that are gone lack."""
+        return [place.trace_id for place in self.reader.located(marks)]
+
     def is_counted(self, environment: str | None) -> bool:
         """Tell whether calls of an environment count: those of back-tests, which no month repeats, where asked for."""
         if self.filter.environment is not None:
@@ -102,7 +110,7 @@ def _is_chosen(choice: str | tuple[str, ...] | None, value: str) -> bool:
 
 
 class Search:
-    """Looks for findings of one kind: is shown each decision, then each run and call in the order of time."""
+    """Looks for findings of one kind: is shown each decision, then runs and calls, day by day in the order of time."""
 
     def __init__(self, past: Past) -> None:
         self.past = past
@@ -113,11 +121,11 @@ class Search:
     def beside(self, entry: Entry) -> None:
         """Take note of a decision of a back-test, which says what models would answer, but not what a month costs."""
 
-    def run(self, run: CallFact) -> None:
-        """Take note of an agent's run."""
+    def runs(self, runs: Calls) -> None:
+        """Take note of agents' runs, whose columns are `RUN_COLUMNS`."""
 
-    def call(self, call: CallFact) -> None:
-        """Take note of a call of a model."""
+    def calls(self, calls: Calls) -> None:
+        """Take note of the calls of models of one day, or of a part of it; no hour is divided."""
 
     def results(self) -> Results:
         """Return what there is to say, once all was shown."""
@@ -149,29 +157,47 @@ def open_past(reader: FactsReader, store: StoreReader, filter_: Filter, *, now_n
     )
 
 
-def show_all(past: Past, searches: Sequence[Search], entries: Iterable[Entry], each: Callable[[Any], Any]) -> int:
+def show_all(
+    past: Past,
+    searches: Sequence[Search],
+    entries: Iterable[Entry],
+    each: Callable[[Iterable[Any], str], Iterable[Any]],
+) -> int:
     """Show the past to all searches; return how many calls there were, those left out not counted.
 
     Args:
         past: The past.
         searches: The searches.
         entries: The ledger.
-        each: Yields what it is given, and may raise in between where the work must end.
+        each: Yields what it is given, which is called what the text says, and may raise in between where the work must
+            end.
     """
-    _show_decisions(past, searches, each(entries))
-    shows_runs = [search for search in searches if type(search).run is not Search.run]
+    _show_decisions(past, searches, each(entries, "decisions"))
+    shows_runs = [search for search in searches if type(search).runs is not Search.runs]
+    of_runs, days = replace(past.filter, type="agent", model=None, provider=None), f"{len(past.period.days):,}"
     if shows_runs:
-        for run in each(_facts(past, replace(past.filter, type="agent", model=None, provider=None))):
+        for runs in each(_days(past, of_runs, RUN_COLUMNS), f"of {days} days of runs"):
             for search in shows_runs:
-                search.run(run)
-    shows = [search.call for search in searches if type(search).call is not Search.call]
+                search.runs(runs)
+    shows = [search for search in searches if type(search).calls is not Search.calls]
     count = 0
-    for call in each(_facts(past, past.filter)):
-        if past.is_counted(call.environment):
-            count += 1
-            for show in shows:
-                show(call)
+    for calls in _counted(past, each(_days(past, past.filter, CALL_COLUMNS), f"of {days} days of calls")):
+        count += len(calls)
+        for search in shows:
+            search.calls(calls)
     return count
+
+
+def _counted(past: Past, days: Iterable[Calls]) -> Iterator[Calls]:
+    """Yield those calls of days that count."""
+    import numpy
+
+    for calls in days:
+        environments = [int(number) for number in numpy.unique(calls["environment"])]
+        counted = [number for number in environments if past.is_counted(calls.text(number))]
+        if counted:
+            is_whole = len(counted) == len(environments)
+            yield calls if is_whole else calls.take(numpy.isin(calls["environment"], counted))
 
 
 def _show_decisions(past: Past, searches: Sequence[Search], entries: Iterable[Entry]) -> None:
@@ -185,13 +211,13 @@ def _show_decisions(past: Past, searches: Sequence[Search], entries: Iterable[En
                     search.decision(entry)
 
 
-def _facts(past: Past, filter_: Filter) -> Iterator[CallFact]:
-    """Yield facts in the order of time, a day at a time, so that few are in memory."""
+def _days(past: Past, filter_: Filter, columns: Sequence[str]) -> Iterator[Calls]:
+    """Yield columns of facts in the order of time, a day at a time, so that few are in memory."""
     for day in past.period.days:
         since = max(day * DAY_NS, past.period.since_ns)
         until = min((day + 1) * DAY_NS, past.period.until_ns)
         within = replace(filter_, since_ns=since, until_ns=until)
-        yield from past.reader.calls(within)
+        yield past.reader.calls(within, columns)
 
 
 def _is_of(entry: Entry, past: Past, *, is_beside: bool) -> bool:

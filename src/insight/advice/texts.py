@@ -13,17 +13,11 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterator, Sequence
 
+    from src.insight.facts.rows import Place
     from src.observability.store.reader import StoreReader
 
 _PAGE: Final = 200
 _READ: Final = frozenset({names.INPUT, names.OUTPUT, names.MODEL_PARAMETERS})
-
-
-class Place(NamedTuple):
-    """Where a call stands in the store: its number, by which it is read, and its own id, by which it is known again."""
-
-    seq: int
-    span_id: str
 
 
 class Texts(NamedTuple):

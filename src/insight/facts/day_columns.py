@@ -2,11 +2,12 @@
 
 A day's columns go when one of its facts changes, in the same transaction, and are written anew by the job. Numbers are
 held in the smallest type that has room for the day's; the least number of that type stands for none. Shares of rate
-limits, which are no whole numbers, are 64-bit floats, and NaN stands for none.
+limits, which are no whole numbers, are 64-bit floats, and NaN stands for none. Ids are the numbers of `span_number`.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter, defaultdict
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -26,13 +27,14 @@ LEAST_FACTS: Final = 100_000
 NONE: Final = -(2**63)
 _NUMBERS: Final = (
     "error", "unpriced", "repaired", "bucket", "duration_us", "input_tokens", "output_tokens", "cached_tokens",
-    "written_tokens", "reasoning_tokens", "cost_nano", "first_token_us", "attempts",
+    "written_tokens", "reasoning_tokens", "cost_nano", "first_token_us", "attempts", "start_ns",
 )  # fmt: skip
 _HOUR: Final = "start_ns % 86400000000000 / 3600000000000"
-_LAST: Final = "headroom"
-_COLUMNS: Final = {"hour": _HOUR, **{name: name for name in (*NAMED, *_NUMBERS, _LAST)}}
+_SHARE: Final = "headroom"
+_LAST: Final = "span"
+_COLUMNS: Final = {"hour": _HOUR, **{name: name for name in (*NAMED, *_NUMBERS, _SHARE, _LAST)}}
 _TYPES: Final = ("int8", "int16", "int32", "int64", "float64")
-_FLOAT: Final = 4
+_INT64, _FLOAT = 3, 4
 # Days that have all columns: an earlier program wrote fewer.
 _WITH_COLUMNS: Final = f"FROM day_columns WHERE name = '{_LAST}'"
 _HOUR_NS: Final = 3_600 * NANO
@@ -63,8 +65,9 @@ def keep_day(connection: sqlite3.Connection, day: int) -> None:
     rows = connection.execute(f"SELECT {', '.join(_COLUMNS.values())} FROM facts WHERE 1 {times}").fetchall()
     bodies = [("hour", b""), (_LAST, b"")]
     if rows:
-        *numbers, shares = zip(*rows, strict=True)
-        bodies = [*zip(_COLUMNS, map(_packed, numbers), strict=False), (_LAST, _packed_floats(shares))]
+        *numbers, shares, spans = zip(*rows, strict=True)
+        bodies = [*zip(_COLUMNS, map(_packed, numbers), strict=False), (_SHARE, _packed_floats(shares)),
+                  (_LAST, _packed_ids(spans))]  # fmt: skip
     items = ((day, name, body) for name, body in bodies)
     connection.executemany("INSERT OR REPLACE INTO day_columns VALUES (?, ?, ?)", items)
 
@@ -89,6 +92,24 @@ def _packed_floats(values: Sequence[float | None]) -> bytes:
     import numpy
 
     return bytes([_FLOAT]) + numpy.array(values, "float64").tobytes()
+
+
+def _packed_ids(spans: Sequence[bytes | str]) -> bytes:
+    import numpy
+
+    if all(type(span) is bytes and len(span) == 8 for span in spans):
+        numbers = numpy.frombuffer(b"".join(spans), ">i8").astype("int64")  # type: ignore[arg-type] # bytes, as looked at
+    else:
+        numbers = numpy.array([span_number(span) for span in spans], "int64")
+    return bytes([_INT64]) + numbers.tobytes()
+
+
+def span_number(span: bytes | str) -> int:
+    """Return an observation's id, as the facts file holds it, as a signed number of 64 bits: its digits, or a hash."""
+    if isinstance(span, str) or len(span) != 8:
+        whole = span.encode(errors="surrogatepass") if isinstance(span, str) else span
+        span = hashlib.blake2b(whole, digest_size=8).digest()
+    return int.from_bytes(span, "big", signed=True)
 
 
 def _unpacked(body: bytes) -> Any:
@@ -190,7 +211,8 @@ class _Day:
         return _widened(self.narrow(name))
 
 
-def _days(connection: sqlite3.Connection, days: Sequence[int], filter_: Filter) -> Iterator[_Day]:
+def days_of(connection: sqlite3.Connection, days: Sequence[int], filter_: Filter) -> Iterator[_Day]:
+    """Yield the columns of days that have facts of a filter."""
     tests = choices(connection, filter_)
     for day in days:
         columns = _Day(connection, day, tests)
@@ -204,9 +226,9 @@ def sums(
     """Return errors and the sums of `MEASURES` over the facts of days, by moment and keys."""
     kinds = _Kinds(billed=ids_of(connection, BILLED), cut=ids_of(connection, CUT))
     totals: defaultdict[tuple[int, ...], list[int]] = defaultdict(lambda: [0] * (1 + len(MEASURES)))
-    for columns in _days(connection, days, filter_):
+    for columns in days_of(connection, days, filter_):
         names = ["hour", *keys] if step == "hour" else list(keys)
-        groups, places = _groups([columns[name] for name in names], columns.n)
+        groups, places = groups_of([columns[name] for name in names], columns.n)
         counts = _added(None, places, len(groups))
         added = [_sums_of(columns, name, places, counts, kinds) for name in ("error", *MEASURES)]
         base = 0 if step is None else columns.day * DAY_NS
@@ -264,7 +286,7 @@ def _added(values: Any, places: Any, count: int) -> list[int]:
     return [int(total) for total in totals.tolist()]
 
 
-def _groups(columns: Sequence[Any], n: int) -> tuple[list[tuple[int, ...]], Any]:
+def groups_of(columns: Sequence[Any], n: int) -> tuple[list[tuple[int, ...]], Any]:
     """Return the groups that columns have values of, and the place of each row's group among them."""
     import numpy
 
@@ -304,7 +326,7 @@ def histograms(
     import numpy
 
     result: defaultdict[tuple[int, ...], defaultdict[int, int]] = defaultdict(lambda: defaultdict(int))
-    for columns in _days(connection, days, filter_):
+    for columns in days_of(connection, days, filter_):
         times = columns[column]
         is_known = times != NONE
         if not is_known.any():
@@ -315,7 +337,7 @@ def histograms(
             passed = numpy.maximum(times, 1) / 1_000
             buckets = numpy.ceil(numpy.log(passed) / numpy.log(BASE) - 1e-9).astype("int64")
         rows = [columns[name][is_known] for name in keys] + [buckets[is_known]]
-        groups, places = _groups(rows, int(is_known.sum()))
+        groups, places = groups_of(rows, int(is_known.sum()))
         for (*key, bucket), n in zip(groups, _added(None, places, len(groups)), strict=True):
             result[tuple(key)][bucket] += n
     return {key: dict(buckets) for key, buckets in result.items()}
@@ -326,11 +348,11 @@ def counts(
 ) -> Counter[tuple[int, ...]]:
     """Return how many facts of days have a name in the column `known`, by keys."""
     result: Counter[tuple[int, ...]] = Counter()
-    for columns in _days(connection, days, filter_):
+    for columns in days_of(connection, days, filter_):
         has_name = columns.narrow(known) != 0
         n = int(has_name.sum())
         if n:
-            groups, places = _groups([columns[name][has_name] for name in keys], n)
+            groups, places = groups_of([columns[name][has_name] for name in keys], n)
             result.update(dict(zip(groups, _added(None, places, len(groups)), strict=True)))
     return result
 
@@ -342,14 +364,14 @@ def least_and_sums(
     import numpy
 
     result: dict[tuple[int, ...], tuple[int, float, float]] = {}
-    for columns in _days(connection, days, filter_):
-        shares = columns.narrow(_LAST)
+    for columns in days_of(connection, days, filter_):
+        shares = columns.narrow(_SHARE)
         is_known = ~numpy.isnan(shares)
         n = int(is_known.sum())
         if not n:
             continue
         known = shares[is_known]
-        groups, places = _groups([columns[name][is_known] for name in keys], n)
+        groups, places = groups_of([columns[name][is_known] for name in keys], n)
         counts = _added(None, places, len(groups))
         totals = numpy.bincount(places, weights=known, minlength=len(groups)).tolist()
         least = numpy.full(len(groups), numpy.inf)
@@ -364,7 +386,7 @@ def times_of(
 ) -> dict[tuple[int, ...], list[int]]:
     """Return the known times of the facts of days, in microseconds, by keys."""
     result: defaultdict[tuple[int, ...], list[int]] = defaultdict(list)
-    for columns in _days(connection, days, filter_):
+    for columns in days_of(connection, days, filter_):
         times = columns[column]
         is_known = times != NONE
         rows = [columns[name][is_known].tolist() for name in keys]

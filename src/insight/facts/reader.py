@@ -15,6 +15,7 @@ from operator import add
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from src.insight.facts import day_columns, filters, headroom, quantiles, retries
+from src.insight.facts.call_columns import CALL_COLUMNS, read_calls
 from src.insight.facts.filters import Filter, column_of, conditions, is_daily
 from src.insight.facts.names import NamesById
 from src.insight.facts.opening import open_facts
@@ -30,9 +31,11 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
+    from src.insight.facts.call_columns import Calls
     from src.insight.facts.filters import Dimension
     from src.insight.facts.headroom import HeadroomFigures
-    from src.insight.facts.records import CallFact, Fact, ScoreFact, ScoreTotals, TraceFacts
+    from src.insight.facts.records import Fact, ScoreFact, ScoreTotals, TraceFacts
+    from src.insight.facts.rows import Mark, Place
     from src.insight.facts.sums_of_filters import Cells
 
 Step = Literal["day", "hour"]
@@ -197,9 +200,13 @@ class FactsReader:
         """Return single observations: the newest, dearest or longest first, or the other way round."""
         return self._rows.rows(filter_, order, limit, ascending=ascending)
 
-    def calls(self, filter_: Filter) -> list[CallFact]:
-        """Return what advice needs of all observations of a filter, in the order of their starts."""
-        return self._rows.calls(filter_)
+    def calls(self, filter_: Filter, columns: Sequence[str] = CALL_COLUMNS) -> Calls:
+        """Return columns of the observations of a filter, in the order of their starts; a day is a good portion."""
+        return read_calls(self._connection, self._names, filter_, columns)
+
+    def located(self, marks: Iterable[Mark]) -> list[Place]:
+        """Return where observations stand in the store, in the order of their marks; those that are gone lack."""
+        return self._rows.located(marks)
 
     def traces(self, filter_: Filter, limit: int = 20) -> list[TraceFacts]:
         """Return whole traces that have an observation of the filter, the newest first."""

@@ -150,40 +150,6 @@ class Fact(NamedTuple):
         return None if self.cost_nano is None else self.cost_nano / NANO
 
 
-class CallFact(NamedTuple):
-    """That part of a `Fact` which advice goes through, by the hundred thousand."""
-
-    seq: int
-    trace_id: str
-    span_id: str
-    start_ns: int
-    duration_us: int
-    error: bool
-    category: str | None
-    agent: str | None
-    model: str | None
-    provider: str | None
-    environment: str | None
-    prompt_name: str | None
-    finish_reason: str | None
-    retried: str | None
-    vote: str | None
-    input_tokens: int | None
-    output_tokens: int | None
-    cached_tokens: int | None
-    written_tokens: int | None
-    reasoning_tokens: int | None
-    cost_nano: int | None
-    unpriced: bool
-    attempts: int | None
-    repaired: bool
-
-    @property
-    def cost_usd(self) -> float | None:
-        """Return the known part of the cost."""
-        return None if self.cost_nano is None else self.cost_nano / NANO
-
-
 @dataclass(frozen=True, slots=True)
 class Gap:
     """Rows of the store that were deleted before the facts file had read them.

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from itertools import takewhile
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
+from src.insight.facts.day_columns import span_number
 from src.insight.facts.filters import conditions
 from src.insight.facts.ranges import within
-from src.insight.facts.records import CallFact, Fact, ScoreFact, ScoreTotals, TraceFacts
+from src.insight.facts.records import Fact, ScoreFact, ScoreTotals, TraceFacts
 from src.insight.facts.schema import NAMED, first_key
 
 if TYPE_CHECKING:
@@ -18,24 +19,33 @@ if TYPE_CHECKING:
     from src.insight.facts.filters import Filter
     from src.insight.facts.names import NamesById
 
-_Kind = TypeVar("_Kind", Fact, CallFact)
 # Fields of facts that stand in other columns, or in another form: ids as bytes, flags as 0 and 1, texts as numbers.
 _IDS: Final = {"trace_id": "trace", "span_id": "span", "parent_span_id": "parent"}
 _FLAGS: Final = frozenset(("error", "unpriced", "repaired"))
 _TEXTS: Final = frozenset(NAMED)
 
 
-def _select(kind: type[Fact | CallFact]) -> str:
-    """Return the SELECT of facts of a kind, whose last column is the key."""
-    return f"SELECT {', '.join(_IDS.get(name, name) for name in kind._fields)}, key FROM facts WHERE 1"
-
-
-_SELECT: Final = _select(Fact)
-_SELECT_CALLS: Final = _select(CallFact)
+# The last column is the key.
+_SELECT: Final = f"SELECT {', '.join(_IDS.get(name, name) for name in Fact._fields)}, key FROM facts WHERE 1"
 _ORDERS: Final = {"start": "key", "cost": "cost_nano", "duration": "duration_us"}
 _NEVER_NONE: Final = ("name", "type")
 _MOST_AT_ONCE: Final = 10_000  # rows that are asked for at once
 _LONGEST_TRACE_S: Final = 86_400  # around a fact, where its trace's others are looked for before there is an index
+
+
+class Mark(NamedTuple):
+    """What tells a fact from all others in columns: its start in nanoseconds, and the number of its id."""
+
+    start_ns: int
+    span: int
+
+
+class Place(NamedTuple):
+    """Where an observation stands in the store: its number, by which it is read, and its own id and its trace's."""
+
+    seq: int
+    span_id: str
+    trace_id: str
 
 
 class Rows:
@@ -59,18 +69,22 @@ class Rows:
         if order == "start":
             # Keys are in the order of whole seconds: the last one is read to its end, and all are sorted.
             rows = self._whole_seconds(f"{_SELECT} {where} ORDER BY key {direction}", values, limit)
-            facts = self._facts(Fact, rows)
+            facts = self._facts(rows)
             facts.sort(key=attrgetter("start_ns"), reverse=not ascending)
             return facts[:limit]
         statement = f"{_SELECT} {where} ORDER BY {_ORDERS[order]} {direction} LIMIT {int(limit)}"
-        return self._facts(Fact, self._connection.execute(statement, values).fetchall())
+        return self._facts(self._connection.execute(statement, values).fetchall())
 
-    def calls(self, filter_: Filter) -> list[CallFact]:
-        """Return what advice needs of all facts of a filter, in the order of their starts."""
-        where, values = conditions(self._connection, filter_)
-        where += within(filter_.since_ns, filter_.until_ns)
-        rows = self._connection.execute(f"{_SELECT_CALLS} {where} ORDER BY key", values).fetchall()
-        return sorted(self._facts(CallFact, rows), key=attrgetter("start_ns"))
+    def located(self, marks: Iterable[Mark]) -> list[Place]:
+        """Return where observations stand, in the order of their marks; those that are gone lack."""
+        places = []
+        for mark in marks:
+            statement = f"SELECT seq, span, trace FROM facts WHERE 1 {within(mark.start_ns, mark.start_ns + 1)}"
+            rows = self._connection.execute(statement)
+            row = next((row for row in rows if span_number(row[1]) == mark.span), None)
+            if row is not None:
+                places.append(Place(row[0], text_id(row[1]) or "", text_id(row[2]) or ""))
+        return places
 
     def traces(self, filter_: Filter, limit: int) -> list[TraceFacts]:
         """Return whole traces that have an observation of the filter, the newest first."""
@@ -100,7 +114,7 @@ class Rows:
         last = first_key(start_ns) + (_LONGEST_TRACE_S << 32)
         indexed = "" if self._has_index() else f" AND key BETWEEN {first} AND {last}"
         rows = self._connection.execute(f"{_SELECT} AND trace = ? {indexed}", (trace,)).fetchall()
-        facts = sorted(self._facts(Fact, rows), key=attrgetter("start_ns", "seq"))
+        facts = sorted(self._facts(rows), key=attrgetter("start_ns", "seq"))
         return TraceFacts(trace_id=text_id(trace) or "", facts=tuple(facts))
 
     def _has_index(self) -> bool:
@@ -118,13 +132,13 @@ class Rows:
         cursor.close()
         return rows
 
-    def _facts(self, kind: type[_Kind], rows: Sequence[Sequence[Any]]) -> list[_Kind]:
-        """Return rows of a kind's SELECT as facts: made column by column, since there may be a hundred thousand."""
+    def _facts(self, rows: Sequence[Sequence[Any]]) -> list[Fact]:
+        """Return rows of the SELECT as facts: made column by column, since there may be a hundred thousand."""
         if not rows:
             return []
         columns = zip(*rows, strict=True)  # the last one is the key
-        values = [self._values(name, column) for name, column in zip(kind._fields, columns, strict=False)]
-        return list(map(kind._make, zip(*values, strict=True)))
+        values = [self._values(name, column) for name, column in zip(Fact._fields, columns, strict=False)]
+        return list(map(Fact._make, zip(*values, strict=True)))
 
     def _values(self, name: str, column: Sequence[Any]) -> Iterable[Any]:
         """Return the values of a field from those of its column."""
@@ -194,6 +208,11 @@ def binary_id(text: str | None) -> bytes | str | None:
     except ValueError:
         return text
     return binary if binary.hex() == text else text
+
+
+def number_of_id(text: str) -> int:
+    """Return the number under which columns have an id."""
+    return span_number(binary_id(text) or "")
 
 
 def text_id(binary: bytes | str | None) -> str | None:

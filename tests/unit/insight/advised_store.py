@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from src.insight.facts.job import refresh
@@ -55,6 +56,11 @@ class Recorder:
         self._spool = Spool(path)
         self._count = 0
 
+    @property
+    def number(self) -> int:
+        """Return how many records were written."""
+        return self._count
+
     def close(self) -> Path:
         self._spool.close()
         refresh(self.path)
@@ -63,23 +69,25 @@ class Recorder:
     def at(self, day: int, minutes: float = 0) -> int:
         return self.began_ns + day * DAY_NS + int(minutes * MINUTE_NS)
 
-    def call(self, agent: str, start_ns: int, usd: float | None, **facts: Any) -> None:
-        """Record a call; a `category` makes it fail."""
+    def call(self, agent: str, start_ns: int, usd: float | None, **facts: Any) -> str:
+        """Record a call; a `category` makes it fail, with a `rest` its cost is not known in whole. Return its id."""
         self._count += 1
         provider, _, model = facts.get("model", "openai:cheap").partition(":")
         tokens_in, tokens_out = facts.get("tokens", (100, 10))
         category = facts.get("category")
         prompt = facts.get("prompt", f"question {self._count}")
+        unknown = {"unknown": 0.0} if "rest" in facts else {}
         attributes: dict[str, Any] = {
             names.TYPE: "generation", names.PROVIDER: provider, names.MODEL: model, names.REQUEST_MODEL: model,
             names.AGENT_NAME: agent, names.ENVIRONMENT: facts.get("environment", "paper"),
             names.INPUT: json.dumps([{"role": "user", "content": prompt}]), names.OUTPUT: facts.get("reply", "yes"),
             names.MODEL_PARAMETERS: json.dumps({"temperature": facts.get("temperature", 0)}),
-            names.INPUT_TOKENS: tokens_in, names.OUTPUT_TOKENS: tokens_out, names.CACHE_READ_TOKENS: 0,
+            names.INPUT_TOKENS: tokens_in, names.OUTPUT_TOKENS: tokens_out,
+            names.CACHE_READ_TOKENS: facts.get("cached", 0),
             names.FINISH_REASONS: (facts.get("finish_reason", "stop"),),
             names.METADATA + "attempts": str(facts.get("attempts", 1)),
             names.METADATA + names.REPAIRED: "true" if facts.get("repaired") else "false",
-            names.COST_DETAILS: json.dumps({"unknown": 0.0} if usd is None else {"total": usd}),
+            names.COST_DETAILS: json.dumps({"unknown": 0.0} if usd is None else {"input": usd} | unknown),
         }  # fmt: skip
         if prompt is None:
             del attributes[names.INPUT]
@@ -88,6 +96,7 @@ class Recorder:
         span = Span(self._count, self._count, None, f"{provider}.generate", start_ns, start_ns + 10**9, attributes,
                     is_error=category is not None)  # fmt: skip
         self._spool.append(span.record())
+        return f"{self._count:016x}"
 
     def run(self, agent: str, start_ns: int, seconds: float) -> str:
         """Record an agent's run; return its id."""
@@ -235,3 +244,39 @@ def paces(store: Recorder) -> None:
                 run = store.run(agent, at, 1_000.0 if is_late else 20.0)
                 store.decision(agent, at, "BUY", [vote("m:slow", "BUY", 0.0, 1e5), vote("m:quick", "BUY", 0.0)],
                                timeframe="15m", observation_id=run)  # fmt: skip
+
+
+def random_past(store: Recorder, rng: random.Random, days: int) -> None:
+    """Record agents that waste at random what advice looks for, and swarms of them."""
+    equal = "a rule. " * 1_000
+    for day in range(days):
+        for _ in range(24):
+            agent, at = rng.choice("ab"), store.at(day, rng.randrange(600, 720))
+            waste: dict[str, Any] = rng.choice(
+                [{}, {"category": rng.choice(["timeout", "rate_limit"])}, {"finish_reason": "length"},
+                 {"repaired": True}, {"attempts": 2, "repaired": rng.random() < 0.2}, {"rest": "unknown"}]
+            )  # fmt: skip
+            kind: dict[str, Any] = rng.choice(
+                [{"model": "claude:claude-x", "tokens": (2_000, 10), "prompt": equal + f"{store.number}" * 300,
+                  "cached": rng.choice([0, 0, 500])},
+                 {"tokens": (700, 5), "prompt": f"day {day}", "reply": rng.choice(["yes", "yes", "no"])},
+                 {"model": "openai:dear", "tokens": (rng.choice([900, 1_100, 2_500]), 100)},
+                 {"model": "strange:model"}]
+            )  # fmt: skip
+            store.call(agent, at, rng.choice([0.02, 0.03, 0.05, None, 0.0]), **kind, **waste)
+        for number in range(5):
+            at, action = store.at(day, 800 + 10 * number), rng.choice(["BUY", "SELL"])
+            votes = [
+                replace(vote(model, action if rng.random() < 0.99 else "NOTHING", usd), observation_id=span)
+                for model, usd in (("openai:dear", 0.012), ("openai:cheap", 0.001), ("claude:claude-x", 0.006))
+                for span in [store.call("swarm", at, usd, model=model, tokens=(1_000, 50))]
+            ]
+            for _ in range(3):
+                usd, *trouble = rng.choice([(0.013,), (0.013,), (0.005, "rest"), (0.03, "repaired")])
+                waste = {str(name): True for name in trouble}
+                store.call(
+                    "spender", at, float(usd), model="openai:dear", tokens=(rng.choice([1_000, 2_500]), 100), **waste
+                )
+            run = store.run("swarm", at, rng.choice([60, 70, 2_000]))
+            move = rng.choice([None, 0.01, -0.01])
+            store.decision("swarm", at, action, votes, move=move, timeframe="15m", observation_id=run)

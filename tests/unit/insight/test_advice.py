@@ -4,21 +4,27 @@ from __future__ import annotations
 
 import json
 import random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 from scipy import stats
 
 from src.insight.advice import wording
+from src.insight.advice.cache_rules import CacheRule
 from src.insight.advice.content import Advice, make_advice
-from src.insight.advice.kinds.uncached import common_beginning
+from src.insight.advice.kinds.uncached import Beginning, LongCalls, common_beginning, played
+from src.insight.advice.past import Period
+from src.insight.facts import day_columns
 from src.insight.facts.filters import Filter
+from src.insight.facts.job import refresh
 from src.insight.facts.reader import FactsReader
+from src.judging.statistics import Interval
 from src.observability.ledger import LedgerReader
 from src.observability.store.reader import StoreReader
 from tests.long import rounds
 from tests.unit.insight import advised_store as made
+from tests.unit.insight.advised_call_by_call import search_call_by_call
 from tests.unit.insight.advised_store import DAYS, MIDDLE, PRICES, Recorder
 from tests.unit.insight.stores import BEGAN_NS, DAY_NS
 
@@ -256,6 +262,42 @@ def test_savings_are_those_of_a_slow_recount_and_no_others(tmp_path: Path, seed:
         assert (estimate.value, estimate.low, estimate.high) == pytest.approx(saving, rel=1e-6)
 
 
+def data_of(advices: list[Advice]) -> Any:
+    """Return advice as plain data, in which amounts are equal but for the last digits of their sums."""
+    return [rounded(wording.advice_data(advice, shows_withheld=True)) for advice in advices]
+
+
+def rounded(value: Any) -> Any:
+    if isinstance(value, float):
+        return float(f"{value:.8g}")
+    if isinstance(value, dict):
+        return {name: rounded(item) for name, item in value.items()}
+    return [rounded(item) for item in value] if isinstance(value, list) else value
+
+
+@pytest.mark.parametrize("seed", range(rounds(2, 100)))
+def test_columns_of_days_and_single_calls_give_the_same_advice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int
+) -> None:
+    (tmp_path / "prices.toml").write_text(PRICES)
+    monkeypatch.setenv("MOONDEV_PRICES", str(tmp_path / "prices.toml"))
+    rng, days = random.Random(seed), 12
+    store = Recorder(tmp_path / "t.db")
+    made.random_past(store, rng, days)
+    path, now_ns = store.close(), BEGAN_NS + days * DAY_NS
+    since_ns = rng.choice([None, BEGAN_NS + rng.randrange(2 * DAY_NS)])
+    filters = [Filter(since_ns=since_ns), Filter(agent=rng.choice(["a", "swarm"]))]
+    from_facts = [advice_of(path, filter_, now_ns=now_ns) for filter_ in filters]
+    monkeypatch.setattr(day_columns, "LEAST_FACTS", 1)
+    refresh(path)
+    from_columns = [advice_of(path, filter_, now_ns=now_ns) for filter_ in filters]
+    search_call_by_call(monkeypatch)
+    call_by_call = [advice_of(path, filter_, now_ns=now_ns) for filter_ in filters]
+    items: list[Finding | Withheld] = [*from_columns[0].findings, *from_columns[0].withheld]
+    assert len({item.kind for item in items}) >= 5
+    assert data_of(from_facts) == data_of(from_columns) == data_of(call_by_call)
+
+
 def test_a_short_or_empty_past_says_what_is_needed(tmp_path: Path) -> None:
     store = Recorder(tmp_path / "t.db")
     for number in range(60):
@@ -285,6 +327,37 @@ def test_calls_without_recorded_texts_are_told(tmp_path: Path) -> None:
     assert not advice.findings
     assert any(line.startswith("48 calls with long prompts have no recorded texts") for line in advice.remarks)
     assert any(line.startswith("48 calls that may be repeats have no recorded texts") for line in advice.remarks)
+
+
+def played_one_by_one(calls: list[tuple[int, int, int]], lifetime_ns: int) -> list[bool]:
+    """Return which calls, each a start, an end and cached tokens, would read the cache."""
+    reads, usable_ns, expires_ns = [], -1, -1
+    for start_ns, end_ns, _ in calls:
+        reads.append(usable_ns >= 0 and usable_ns <= start_ns <= expires_ns)
+        if start_ns > expires_ns:
+            usable_ns = end_ns
+        expires_ns = max(expires_ns, start_ns + lifetime_ns)
+    return reads
+
+
+@pytest.mark.parametrize("seed", range(rounds(5, 500)))
+def test_the_cache_is_played_over_all_calls_as_one_by_one(seed: int) -> None:
+    rng = random.Random(seed)
+    starts = sorted(BEGAN_NS + rng.randrange(rng.choice([1, 4]) * 3_600) * 10**9 for _ in range(60))
+    calls = [(start, start + rng.randrange(600) * 10**9, rng.choice([0, 500, 5_000])) for start in starts]
+    columns = (np.array(column) for column in zip(*calls, strict=True))
+    start_ns, end_ns, cached = columns
+    beginning = Beginning("", 2_000.0, 60, Interval(1.0, 1.0, 1.0), 60)
+    rule = CacheRule(1_024, 300, is_marked=True, source="", checked_on="")
+    rates = {"input": 4e-6, "input_cached_tokens": 4e-7, "input_cache_creation": 5e-6}
+    daily, reads = played(LongCalls(start_ns, end_ns, cached, cached, cached), rule, beginning, rates)
+    are_reads = played_one_by_one(calls, 300 * 10**9)
+    usd = sum(
+        1_800 * 3.6e-6 * (1 - min(call[2] / 1_800, 1)) if is_read else -2_000 * 1e-6
+        for call, is_read in zip(calls, are_reads, strict=True)
+    )
+    assert reads == sum(are_reads)
+    assert daily.rate(Period(BEGAN_NS, BEGAN_NS + DAY_NS)).usd == pytest.approx(usd)
 
 
 def test_the_common_beginning_is_that_of_all() -> None:

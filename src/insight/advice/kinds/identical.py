@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -13,17 +12,20 @@ from typing_extensions import override
 from src.insight.advice.amounts import Daily, saving
 from src.insight.advice.finding import Finding, Withheld, evidence, newest_traces, results_of
 from src.insight.advice.past import Search
-from src.insight.advice.texts import Place, texts_at
+from src.insight.advice.texts import texts_at
+from src.insight.facts.day_columns import NONE, groups_of
+from src.insight.facts.rows import Mark, number_of_id
+from src.insight.facts.schema import NANO
 from src.judging.statistics import wilson
 
 if TYPE_CHECKING:
     from collections import deque
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from src.insight.advice.finding import Results
     from src.insight.advice.past import Past
     from src.insight.advice.texts import Texts
-    from src.insight.facts.records import CallFact
+    from src.insight.facts.call_columns import Calls
 
 NAME: Final = "identical"
 WINDOW_NS: Final = 3_600 * 1_000_000_000
@@ -31,23 +33,24 @@ SAME: Final = 0.95  # of the repeats, in the first part of the past; the second 
 SAME_LATER: Final = 0.9
 
 
-class _Call(NamedTuple):
-    """One call that may be a repeat."""
-
-    start_ns: int
-    place: Place
-    trace_id: str
-    usd: float
-    vote: str | None
+# What identical requests have in common without a look at their texts.
+_KEY: Final = ("agent", "provider", "model", "input_tokens")
 
 
-class _Key(NamedTuple):
-    """What identical requests have in common without a look at their texts."""
+class _Units(NamedTuple):
+    """Calls of one day that may be repeats, those of one hour and key beside one another in the order of their starts.
 
-    agent: str | None
-    provider: str | None
-    model: str | None
-    input_tokens: int | None
+    Attributes:
+        calls: The calls.
+        starts: Where each unit, the calls of one hour and key, begins among them; and where the last one ends.
+    """
+
+    calls: Calls
+    starts: Any
+
+    def __len__(self) -> int:
+        """Return how many units there are."""
+        return len(self.starts) - 1
 
 
 _Group = tuple[str | None, str | None, str | None, str]  # agent, provider, model, temperature
@@ -69,38 +72,37 @@ class Identical(Search):
     def __init__(self, past: Past) -> None:
         super().__init__(past)
         self._textless = 0
-        self._hour = -1
-        self._of_hour: defaultdict[tuple[str | None, str | None, str | None, int], list[CallFact]] = defaultdict(list)
-        self._units: list[tuple[_Key, list[_Call]]] = []  # calls of one hour that may be repeats
+        self._units: list[_Units] = []
         self._groups: defaultdict[_Group, _Repeats] = defaultdict(_Repeats)
 
     @override
-    def call(self, call: CallFact) -> None:
-        if call.error or not call.cost_nano or call.input_tokens is None:
-            return
-        key = (call.agent, call.provider, call.model, call.input_tokens)
-        if call.start_ns // WINDOW_NS != self._hour:
-            self._end_hour()
-            self._hour = call.start_ns // WINDOW_NS
-        self._of_hour[key].append(call)
+    def calls(self, calls: Calls) -> None:
+        """Keep those calls that have the model and the number of tokens of another one of their hour."""
+        import numpy
 
-    def _end_hour(self) -> None:
-        """Keep those calls of the hour that have the model and the number of tokens of another one."""
-        self._units += [(_Key(*key), list(map(_call, calls))) for key, calls in self._of_hour.items() if len(calls) > 1]
-        self._of_hour.clear()
+        costs = calls["cost_nano"]
+        is_fit = (calls["error"] == 0) & (costs != NONE) & (costs != 0) & (calls["input_tokens"] != NONE)
+        rows = numpy.flatnonzero(is_fit)
+        if not len(rows):
+            return
+        hours = calls["start_ns"][rows] // WINDOW_NS
+        _, places = groups_of([hours, *(calls[name][rows] for name in _KEY)], len(rows))
+        counts = numpy.bincount(places)
+        may_repeat = counts[places] > 1
+        order = numpy.argsort(places[may_repeat], kind="stable")
+        ends = numpy.cumsum(counts[counts > 1])
+        if len(ends):
+            self._units.append(_Units(calls.take(rows[may_repeat][order]), numpy.concatenate([[0], ends])))
 
     @override
     def results(self) -> Results:
-        self._end_hour()
-        units = self._units
-        # In an order that has nothing to do with time, so that a part of them is a sample of the whole past.
-        units.sort(key=lambda item: _order(item[0], item[1][0]))
-        candidates, looked_at = sum(len(calls) for _, calls in units), 0
-        for key, calls in units:
-            if looked_at + len(calls) > self.past.most_texts:
+        candidates, looked_at = sum(len(units.calls) for units in self._units), 0
+        for units, number in _in_random_order(self._units):
+            start, end = units.starts[number : number + 2].tolist()
+            if looked_at + end - start > self.past.most_texts:
                 break
-            looked_at += len(calls)
-            self._compare(key, calls)
+            looked_at += end - start
+            self._compare(units.calls.take(slice(start, end)))
         items = [self._judged(group, repeats) for group, repeats in sorted(self._groups.items(), key=str)]
         remarks: tuple[str, ...] = ()
         if looked_at < candidates:
@@ -112,24 +114,29 @@ class Identical(Search):
             remarks += (f"{self._textless:,} calls that may be repeats have no recorded texts (MOONDEV_CAPTURE).",)
         return results_of(items, remarks=remarks)
 
-    def _compare(self, key: _Key, calls: Sequence[_Call]) -> None:
-        texts = dict(texts_at(self.past.store, [call.place for call in calls]))
+    def _compare(self, calls: Calls) -> None:
+        """Count the repeats among calls of one hour and key, by what they asked and what they were answered."""
+        marks = list(map(Mark, calls["start_ns"].tolist(), calls["span"].tolist()))
+        places = {number_of_id(place.span_id): place for place in self.past.reader.located(marks)}
+        texts = dict(texts_at(self.past.store, list(places.values())))
+        agent, provider, model = (calls.text(int(calls[name][0])) for name in _KEY[:3])
         first: dict[bytes, str | None] = {}
-        for call in sorted(calls):
-            text = texts.get(call.place.span_id)
-            if text is None:
+        for mark, vote, nano in zip(marks, calls["vote"].tolist(), calls["cost_nano"].tolist(), strict=True):
+            place = places.get(mark.span)
+            text = None if place is None else texts.get(place.span_id)
+            if place is None or text is None:
                 self._textless += 1
                 continue
-            answer = call.vote or _answer(text)
+            answer = calls.text(vote) or _answer(text)
             if text.request not in first:
                 first[text.request] = answer
                 continue
-            repeats = self._groups[key.agent, key.provider, key.model, temperature_of(text.parameters)]
-            part = int(call.start_ns >= self.past.middle_ns)
+            repeats = self._groups[agent, provider, model, temperature_of(text.parameters)]
+            part = int(mark.start_ns >= self.past.middle_ns)
             repeats.n[part] += 1
             repeats.same[part] += answer is not None and answer == first[text.request]
-            repeats.daily.add(call.start_ns, call.usd)
-            repeats.traces.append(call.trace_id)
+            repeats.daily.add(mark.start_ns, nano / NANO)
+            repeats.traces.append(place.trace_id)
 
     def _judged(self, group: _Group, repeats: _Repeats) -> Finding | Withheld:
         agent, provider, model, temperature = group
@@ -163,12 +170,24 @@ class Identical(Search):
         )
 
 
-def _call(call: CallFact) -> _Call:
-    return _Call(call.start_ns, Place(call.seq, call.span_id), call.trace_id, (call.cost_nano or 0) / 1e9, call.vote)
+def _in_random_order(parts: Sequence[_Units]) -> Iterator[tuple[_Units, int]]:
+    """Yield units, each the place of one among those of its day, in an order that has nothing to do with time.
 
+    So a part of them is a sample of the whole past. The order is that of a hash of their first calls' ids.
+    """
+    import numpy
 
-def _order(key: _Key, call: _Call) -> bytes:
-    return hashlib.blake2b(f"{key}/{call.place.span_id}".encode(errors="surrogatepass"), digest_size=8).digest()
+    if not parts:
+        return
+    first = numpy.concatenate([units.calls["span"][units.starts[:-1]] for units in parts]).astype("uint64")
+    of_part = numpy.repeat(numpy.arange(len(parts)), [len(units) for units in parts])
+    of_unit = numpy.concatenate([numpy.arange(len(units)) for units in parts])
+    # The mixing of SplitMix64 (Steele, Lea, Flood 2014), for ids that are not random themselves.
+    mixed = first + numpy.uint64(0x9E3779B97F4A7C15)
+    mixed = (mixed ^ (mixed >> numpy.uint64(30))) * numpy.uint64(0xBF58476D1CE4E5B9)
+    mixed = (mixed ^ (mixed >> numpy.uint64(27))) * numpy.uint64(0x94D049BB133111EB)
+    for place in numpy.argsort(mixed ^ (mixed >> numpy.uint64(31)), kind="stable"):
+        yield parts[of_part[place]], int(of_unit[place])
 
 
 def _difference(repeats: _Repeats) -> str | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass, field
+from math import isnan
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from typing_extensions import override
@@ -17,6 +18,7 @@ from src.insight.advice.amounts import Daily, Saving, money, saving
 from src.insight.advice.finding import BackCheck, Finding, Withheld, evidence, newest_traces, results_of
 from src.insight.advice.pairs import FEWEST, MARGIN, Comparison, Pairs, Usual, question_key, voter_of
 from src.insight.advice.past import Search
+from src.insight.facts.rows import number_of_id
 from src.judging.grouping import outcome_of
 from src.observability.ledger import parse_horizon
 
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
 
     from src.insight.advice.finding import Results
     from src.insight.advice.past import Past
-    from src.insight.facts.records import CallFact
+    from src.insight.facts.call_columns import Calls
     from src.observability.ledger import Entry, MemberVote
 
 NAME: Final = "models"
@@ -61,7 +63,8 @@ class Models(Search):
         self._questions: dict[str, _Question] = {}
         self._traces: dict[str | None, deque[str]] = {}
         self._today = past.today
-        self._prices: dict[int, float | None] = {}  # by the ids of generations that voted
+        self._prices: dict[int, float | None] = {}  # by the numbers of the ids of generations that voted
+        self._spans: Any = None  # these numbers, once all decisions were shown
 
     @override
     def decision(self, entry: Entry) -> None:
@@ -98,10 +101,16 @@ class Models(Search):
         return question, casts
 
     @override
-    def call(self, call: CallFact) -> None:
-        span = _number(call.span_id)
-        if span in self._prices:
-            self._prices[span] = self._today.cost(call)
+    def calls(self, calls: Calls) -> None:
+        import numpy
+
+        if self._spans is None:
+            self._spans = numpy.fromiter(self._prices, "int64", len(self._prices))
+        has_voted = numpy.isin(calls["span"], self._spans)
+        if has_voted.any():
+            costs = self._today.costs(calls)[has_voted].tolist()
+            known = (None if isnan(usd) else usd for usd in costs)
+            self._prices.update(zip(calls["span"][has_voted].tolist(), known, strict=True))
 
     @override
     def results(self) -> Results:
@@ -229,15 +238,7 @@ def _move(entry: Entry) -> float | None:
 
 
 def _cast(vote: MemberVote) -> _Cast:
-    return _Cast(vote.action, vote.cost_usd, None if vote.observation_id is None else _number(vote.observation_id))
-
-
-def _number(span_id: str) -> int:
-    """Return an id as a number, which takes a third of its text's memory; one that is no number by its hash."""
-    try:
-        return int(span_id, 16)
-    except ValueError:
-        return hash(span_id)
+    return _Cast(vote.action, vote.cost_usd, None if vote.observation_id is None else number_of_id(vote.observation_id))
 
 
 def _objection(first: Comparison, second: Comparison, whole: Comparison) -> str | None:

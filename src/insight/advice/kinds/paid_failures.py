@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from typing_extensions import override
 
 from src.insight.advice.amounts import FEWEST, Daily, dollars, saving
-from src.insight.advice.finding import Finding, Withheld, evidence, newest_traces, results_of
+from src.insight.advice.finding import Finding, NewestCalls, Withheld, evidence, results_of
 from src.insight.advice.past import Search
-from src.insight.facts.schema import CUT
+from src.insight.advice.today import grouped_rows
+from src.insight.facts.day_columns import NONE
+from src.insight.facts.schema import CUT, DAY_NS, NANO
 
 if TYPE_CHECKING:
-    from collections import deque
-
     from src.insight.advice.finding import Evidence, Results
     from src.insight.advice.past import Past
-    from src.insight.facts.records import CallFact
+    from src.insight.facts.call_columns import Calls
 
 NAME: Final = "paid-failures"
 Trouble = Literal["failed", "cut", "repaired", "retried"]
@@ -51,16 +50,25 @@ _HOW: Final = {
     ),
 }
 _Key = tuple[str | None, str | None, str | None]
+_KEY: Final = ("agent", "provider", "model")
+_REASON: Final = ("error", "category", "retried", "finish_reason")
+_NO_TROUBLE: Final = -1
 
 
 @dataclass(slots=True)
 class _Troubled:
-    """The calls of one group with one trouble."""
+    """The calls of one group with one trouble: what they cost by day in billionths of a dollar, and how many."""
 
-    costs: list[tuple[int, float]] = field(default_factory=list)  # start, dollars
+    nano: Counter[int] = field(default_factory=Counter)
+    paid: Counter[int] = field(default_factory=Counter)
     unpriced: int = 0
     reasons: Counter[str] = field(default_factory=Counter)
-    traces: deque[str] = field(default_factory=newest_traces)
+    newest: NewestCalls = field(default_factory=NewestCalls)
+
+    @property
+    def n(self) -> int:
+        """Return how many calls were paid for."""
+        return self.paid.total()
 
 
 @dataclass(slots=True)
@@ -68,7 +76,7 @@ class _Clean:
     """The calls of one group in the first part of the past that went well at once: how many, and what they cost."""
 
     n: int = 0
-    usd: float = 0.0
+    nano: int = 0
 
 
 class PaidFailures(Search):
@@ -80,27 +88,38 @@ class PaidFailures(Search):
         self._troubled: defaultdict[tuple[_Key, Trouble], _Troubled] = defaultdict(_Troubled)
 
     @override
-    def call(self, call: CallFact) -> None:
-        key, trouble = (call.agent, call.provider, call.model), trouble_of(call)
-        usd = call.cost_usd
-        if trouble is None:
-            if usd is not None and not call.unpriced and self.past.first.has(call.start_ns):
-                clean = self._clean[key]
-                clean.n, clean.usd = clean.n + 1, clean.usd + usd
-            return
-        group = self._troubled[key, trouble]
-        group.unpriced += call.unpriced
-        if usd:
-            group.costs.append((call.start_ns, usd))
-            group.reasons[_reason(call)] += 1
-            group.traces.append(call.trace_id)
+    def calls(self, calls: Calls) -> None:
+        import numpy
+
+        troubles = troubles_of(calls)
+        starts, costs, unpriced = calls["start_ns"], calls["cost_nano"], calls["unpriced"]
+        is_of_first = (starts >= self.past.first.since_ns) & (starts < self.past.first.until_ns)
+        is_clean = (troubles == _NO_TROUBLE) & (costs != NONE) & (unpriced == 0) & is_of_first
+        for key, rows in calls.groups(_KEY, numpy.flatnonzero(is_clean)):
+            clean = self._clean[key]
+            clean.n, clean.nano = clean.n + len(rows), clean.nano + int(costs[rows].sum())
+        for code, trouble in enumerate(_TROUBLES):
+            for key, rows in calls.groups(_KEY, numpy.flatnonzero(troubles == code)):
+                self._add(self._troubled[key, trouble], calls, rows)
+
+    def _add(self, group: _Troubled, calls: Calls, rows: Any) -> None:
+        costs = calls["cost_nano"][rows]
+        group.unpriced += int(calls["unpriced"][rows].sum())
+        paid = rows[(costs != NONE) & (costs != 0)]
+        for day, own in grouped_rows(calls["start_ns"] // DAY_NS, paid):
+            group.nano[day] += int(calls["cost_nano"][own].sum())
+            group.paid[day] += len(own)
+        for (error, category, retried, finish_reason), own in calls.groups(_REASON, paid):
+            reason = category or "error" if error else (retried or "").partition(",")[0] or finish_reason or "unknown"
+            group.reasons[reason] += len(own)
+        group.newest.add(calls, paid)
 
     @override
     def results(self) -> Results:
         items = [
             self._judged(key, trouble, group)
             for (key, trouble), group in sorted(self._troubled.items(), key=lambda item: str(item[0]))
-            if group.costs
+            if group.paid
         ]
         return results_of(items)
 
@@ -108,14 +127,14 @@ class PaidFailures(Search):
         agent, _, model = key
         scope = {"agent": agent or "", "model": model or "", "what": trouble}
         scope = {name: value for name, value in scope.items() if value}
-        title, n = f"{agent or 'no agent'}, {model or 'no model'}: {_TITLES[trouble]}", len(group.costs)
+        title, n = f"{agent or 'no agent'}, {model or 'no model'}: {_TITLES[trouble]}", group.n
         usual = self._usual(key) if trouble in ("repaired", "retried") else 0.0
         if usual is None:
             reason = f"fewer than {FEWEST} calls without trouble in the first part of the past to compare with"
             return Withheld(kind=NAME, title=title, scope=scope, n=n, of="paid calls", reason=reason)
         daily = Daily()
-        for time_ns, usd in group.costs:
-            daily.add(time_ns, usd - usual)
+        for day, nano in group.nano.items():
+            daily.add(day * DAY_NS, nano / NANO - group.paid[day] * usual, group.paid[day])
         result = saving(daily, self.past, what="paid calls")
         if result.problem is not None or result.check is None:
             reason = result.problem or "it could not be checked"
@@ -137,7 +156,7 @@ class PaidFailures(Search):
     def _usual(self, key: _Key) -> float | None:
         """Return what a call without trouble cost on average in the first part of the past; None where few did."""
         clean = self._clean.get(key, _Clean())
-        return clean.usd / clean.n if clean.n >= FEWEST else None
+        return clean.nano / NANO / clean.n if clean.n >= FEWEST else None
 
     def _evidence(self, key: _Key, trouble: Trouble, group: _Troubled) -> Evidence:
         agent, provider, model = key
@@ -146,31 +165,22 @@ class PaidFailures(Search):
             filters["status"] = "error"
             if len(group.reasons) == 1:
                 filters["category"] = next(iter(group.reasons))
-        return evidence(filters, group.traces)
+        return evidence(filters, self.past.traces(group.newest.marks))
 
 
-def trouble_of(call: CallFact) -> Trouble | None:
-    """Return the trouble of a call; the gravest where it had several."""
-    if call.error:
-        return "failed"
-    if call.finish_reason in CUT:
-        return "cut"
-    if call.repaired:
-        return "repaired"
-    return "retried" if (call.attempts or 1) > 1 else None
+def troubles_of(calls: Calls) -> Any:
+    """Return the trouble of each call as its place among `_TROUBLES`; the gravest where it had several."""
+    import numpy
 
-
-def _reason(call: CallFact) -> str:
-    if call.error:
-        return call.category or "error"
-    return (call.retried or "").partition(",")[0] or call.finish_reason or "unknown"
+    has = [calls["error"] != 0, calls.are("finish_reason", CUT), calls["repaired"] != 0, calls["attempts"] > 1]
+    return numpy.select(has, range(len(has)), _NO_TROUBLE)
 
 
 def _details(group: _Troubled, usual: float) -> tuple[str, ...]:
-    total = math.fsum(usd for _, usd in group.costs)
+    reasons = sorted(group.reasons.items(), key=lambda item: (-item[1], item[0]))
     lines = [
-        f"{dollars(total)} were paid for {len(group.costs):,} calls: "
-        + ", ".join(f"{reason} {n:,}" for reason, n in group.reasons.most_common(4))
+        f"{dollars(group.nano.total() / NANO)} were paid for {group.n:,} calls: "
+        + ", ".join(f"{reason} {n:,}" for reason, n in reasons[:4])
         + "."
     ]
     if usual:

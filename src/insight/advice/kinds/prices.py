@@ -6,25 +6,26 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from functools import lru_cache
 from operator import add
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from typing_extensions import override
 
 from src.insight.advice.amounts import FEWEST, Daily, Saving, saving
-from src.insight.advice.finding import BackCheck, Finding, Withheld, evidence, newest_traces, results_of
+from src.insight.advice.finding import BackCheck, Finding, NewestCalls, Withheld, evidence, results_of
 from src.insight.advice.pairs import question_key, voter_of
 from src.insight.advice.past import Search
-from src.insight.facts.schema import DAY_NS
+from src.insight.advice.today import grouped_rows, token_counts
+from src.insight.facts.day_columns import NONE
+from src.insight.facts.schema import DAY_NS, NANO
 
 if TYPE_CHECKING:
-    from collections import deque
-
-    from src.insight.advice.finding import Results
+    from src.insight.advice.finding import Evidence, Results
     from src.insight.advice.past import Past
-    from src.insight.facts.records import CallFact
+    from src.insight.facts.call_columns import Calls
     from src.observability.ledger import Entry
 
 NAME: Final = "prices"
+_KEY: Final = ("agent", "provider", "model")
 _FREE: Final = ("local", "ollama")
 _Model = tuple[str, str]  # provider, model
 _TOKENS: Final = ("input", "input_cached_tokens", "input_cache_creation", "output", "output_reasoning_tokens")
@@ -38,12 +39,12 @@ class _Calls:
         n: How many.
         sums: What they cost, how many, and their tokens, by day and by the length of the prompt in thousands of tokens,
             on which prices may depend.
-        traces: Some of their traces.
+        newest: The last few of them.
     """
 
     n: int = 0
     sums: dict[tuple[int, int], list[float]] = field(default_factory=dict)
-    traces: deque[str] = field(default_factory=newest_traces)
+    newest: NewestCalls = field(default_factory=NewestCalls)
 
 
 class Prices(Search):
@@ -71,25 +72,33 @@ class Prices(Search):
         self._voters[key] = models if known is None else known | models
 
     @override
-    def call(self, call: CallFact) -> None:
-        if call.error or call.provider is None or call.model is None or call.provider in _FREE:
-            return
-        model = (call.provider, call.model)
-        self._answered[model] += 1
-        self._beside[call.agent].add(model)
-        usd = self._today.cost(call)
-        if usd is None or call.unpriced:
-            return
-        cached, written, reasoning = call.cached_tokens or 0, call.written_tokens or 0, call.reasoning_tokens or 0
-        counts = ((call.input_tokens or 0) - cached - written, cached, written, (call.output_tokens or 0) - reasoning,
-                  reasoning)  # fmt: skip
-        calls = self._calls[call.agent, model]
-        calls.n += 1
-        place = (call.start_ns // DAY_NS, (call.input_tokens or 0) // 1_000)
-        sums = calls.sums.get(place)
-        amounts = (min(usd, call.cost_usd or 0.0), 1, *counts)
-        calls.sums[place] = list(map(add, sums, amounts)) if sums is not None else [0.0 + amount for amount in amounts]
-        calls.traces.append(call.trace_id)
+    def calls(self, calls: Calls) -> None:
+        import numpy
+
+        is_priced = ~numpy.isnan(self._today.costs(calls)) & (calls["unpriced"] == 0)
+        for (agent, provider, model), rows in calls.groups(_KEY, numpy.flatnonzero(calls["error"] == 0)):
+            if provider is None or model is None or provider in _FREE:
+                continue
+            self._answered[provider, model] += len(rows)
+            self._beside[agent].add((provider, model))
+            priced = rows[is_priced[rows]]
+            if len(priced):
+                self._add(self._calls[agent, (provider, model)], calls, priced)
+
+    def _add(self, group: _Calls, calls: Calls, rows: Any) -> None:
+        """Add calls with a known price to their agent's and model's."""
+        import numpy
+
+        group.n += len(rows)
+        group.newest.add(calls, rows)
+        nano, lengths = calls["cost_nano"], calls["input_tokens"]
+        usd = numpy.minimum(self._today.costs(calls), numpy.where(nano == NONE, 0, nano) / NANO)
+        for day, of_day in grouped_rows(calls["start_ns"] // DAY_NS, rows):
+            for thousands, own in grouped_rows(numpy.where(lengths == NONE, 0, lengths) // 1_000, of_day):
+                counts = (int(column.sum()) for column in token_counts(calls, own).values())
+                amounts = (float(usd[own].sum()), len(own), *counts)
+                sums = group.sums.setdefault((day, thousands), [0.0] * len(amounts))
+                sums[:] = map(add, sums, amounts)
 
     @override
     def results(self) -> Results:
@@ -107,7 +116,7 @@ class Prices(Search):
     def _judged(self, agent: str | None, model: _Model, calls: _Calls) -> Finding | Withheld | None:
         """Return the cheapest other model that the agent has not asked beside this one; None without any."""
         best: tuple[float, _Model, Saving] | None = None
-        for other, answered in self._answered.items():
+        for other, answered in sorted(self._answered.items()):
             if other == model or answered < FEWEST or other in self._beside[agent]:
                 continue
             daily = self._saved(calls, other)
@@ -133,7 +142,7 @@ class Prices(Search):
             of="calls",
             estimate=saved.estimate,
             unit="usd_per_30_days",
-            evidence=evidence({"agent": agent, "provider": model[0], "model": model[1]}, calls.traces),
+            evidence=self._evidence(agent, model, calls),
             how=(
                 f"Try it before it decides: `moondev backtest SYMBOL --csv FILE --models {now},{name}` puts both "
                 "beside one another, and `moondev advise --kind models` then says whether it agrees and is as right.",
@@ -145,6 +154,10 @@ class Prices(Search):
                 "answers, by a fifth and more.",
             ),
         )
+
+    def _evidence(self, agent: str | None, model: _Model, calls: _Calls) -> Evidence:
+        traces = self.past.traces(calls.newest.marks)
+        return evidence({"agent": agent, "provider": model[0], "model": model[1]}, traces)
 
     def _saved(self, calls: _Calls, other: _Model) -> Daily | None:
         """Return what the tokens cost less on another model, by day; None where its prices do not cover them."""

@@ -10,13 +10,14 @@ from typing_extensions import override
 
 from src.insight.advice.finding import BackCheck, Finding, Withheld, evidence, results_of
 from src.insight.advice.past import Search
+from src.insight.facts.rows import number_of_id
 from src.judging.statistics import wilson
 from src.observability.ledger import HorizonError, parse_horizon
 
 if TYPE_CHECKING:
     from src.insight.advice.finding import Results
     from src.insight.advice.past import Past
-    from src.insight.facts.records import CallFact
+    from src.insight.facts.call_columns import Calls
     from src.judging.statistics import Interval
     from src.observability.ledger import Entry
 
@@ -42,7 +43,7 @@ class Slow(Search):
     def __init__(self, past: Past) -> None:
         super().__init__(past)
         self._paces: dict[_Key, _Pace] = {}
-        self._open: dict[str, tuple[_Key, int, str | None, float | None]] = {}  # by the run's own id
+        self._open: dict[int, tuple[_Key, int, str | None, float | None]] = {}  # by the number of the run's id
         self._unknown = 0
         self._decisions = 0
 
@@ -64,16 +65,20 @@ class Slow(Search):
                 pace.members[vote.member].append(vote.latency_ms / 1_000)
                 slowest_s = max(slowest_s or 0.0, vote.latency_ms / 1_000)
         if decision.observation_id is not None:
-            self._open[decision.observation_id] = (key, decision.time_ns, decision.trace_id, slowest_s)
+            self._open[number_of_id(decision.observation_id)] = (key, decision.time_ns, decision.trace_id, slowest_s)
         elif slowest_s is not None:
             pace.times.append((decision.time_ns, slowest_s, decision.trace_id))
 
     @override
-    def run(self, run: CallFact) -> None:
-        known = self._open.pop(run.span_id, None)
-        if known is not None:
-            key, time_ns, trace_id, _ = known
-            self._paces[key].times.append((time_ns, run.duration_us / 1e6, trace_id))
+    def runs(self, runs: Calls) -> None:
+        import numpy
+
+        is_open = numpy.isin(runs["span"], numpy.fromiter(self._open, "int64", len(self._open)))
+        for span, passed_us in zip(runs["span"][is_open].tolist(), runs["duration_us"][is_open].tolist(), strict=True):
+            known = self._open.pop(span, None)
+            if known is not None:
+                key, time_ns, trace_id, _ = known
+                self._paces[key].times.append((time_ns, passed_us / 1e6, trace_id))
 
     @override
     def results(self) -> Results:

@@ -4,24 +4,26 @@ from __future__ import annotations
 
 import statistics
 from collections import Counter, defaultdict
-from typing import TYPE_CHECKING, Final, NamedTuple
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from typing_extensions import override
 
 from src.insight.advice.amounts import FEWEST, Daily, saving
 from src.insight.advice.cache_rules import CacheRule, rule_of
-from src.insight.advice.finding import Finding, Withheld, evidence, newest_traces, results_of
+from src.insight.advice.finding import Finding, NewestCalls, Withheld, evidence, results_of
 from src.insight.advice.past import Search
-from src.insight.advice.texts import Place, texts_at
+from src.insight.advice.texts import texts_at
+from src.insight.facts.day_columns import NONE
+from src.insight.facts.rows import Mark, number_of_id
 from src.judging.statistics import wilson
 
 if TYPE_CHECKING:
-    from collections import deque
     from collections.abc import Sequence
 
     from src.insight.advice.finding import Results
     from src.insight.advice.past import Past
-    from src.insight.facts.records import CallFact
+    from src.insight.facts.call_columns import Calls
     from src.judging.statistics import Interval
 
 NAME: Final = "uncached"
@@ -33,14 +35,31 @@ _NS: Final = 1_000_000_000
 _ENDS: Final = ("\\n", ". ", '"}')  # of a line, a sentence, a message
 
 
-class _Call(NamedTuple):
-    """One call with a prompt long enough to be cached."""
+@dataclass(slots=True)
+class _Long:
+    """The calls of a group with prompts long enough to be cached: arrays by day, and the last few of the calls."""
 
-    start_ns: int
-    end_ns: int
-    input_tokens: int
-    cached_tokens: int
-    place: Place
+    parts: list[tuple[Any, ...]] = field(default_factory=list)
+    n: int = 0
+    newest: NewestCalls = field(default_factory=NewestCalls)
+
+    def joined(self) -> LongCalls:
+        """Return all of them, in the order of their starts."""
+        import numpy
+
+        columns = [numpy.concatenate(column) for column in zip(*self.parts, strict=True)]
+        order = numpy.lexsort(columns[::-1])
+        return LongCalls(*(column[order] for column in columns))
+
+
+class LongCalls(NamedTuple):
+    """Calls in the order of their starts: arrays of one length; `span` has the numbers of their ids."""
+
+    start_ns: Any
+    end_ns: Any
+    input_tokens: Any
+    cached_tokens: Any
+    span: Any
 
 
 class _Group(NamedTuple):
@@ -75,41 +94,46 @@ class Uncached(Search):
 
     def __init__(self, past: Past) -> None:
         super().__init__(past)
-        self._calls: defaultdict[_Group, list[_Call]] = defaultdict(list)
-        self._traces: defaultdict[_Group, deque[str]] = defaultdict(newest_traces)
+        self._calls: defaultdict[_Group, _Long] = defaultdict(_Long)
         self._unknown: Counter[str] = Counter()
         self._texts_left = past.most_texts
         self._textless = 0
 
     @override
-    def call(self, call: CallFact) -> None:
-        rule = rule_of(call.provider, call.model)
-        if call.error or call.input_tokens is None:
-            return
-        if rule is None:
-            self._unknown[call.provider or "no provider"] += call.provider not in ("local", "ollama")
-            return
-        if call.input_tokens < rule.least_tokens or call.cached_tokens is None or call.written_tokens:
-            return  # what is written to a cache is marked already
-        group = _Group(call.agent, call.provider, call.model, call.prompt_name)
-        self._traces[group].append(call.trace_id)
-        self._calls[group].append(
-            _Call(call.start_ns, call.start_ns + call.duration_us * 1_000, call.input_tokens, call.cached_tokens,
-                  Place(call.seq, call.span_id))
-        )  # fmt: skip
+    def calls(self, calls: Calls) -> None:
+        import numpy
+
+        is_fit = (calls["error"] == 0) & (calls["input_tokens"] != NONE)
+        # What is written to a cache is marked already.
+        is_open = (calls["cached_tokens"] != NONE) & (
+            (calls["written_tokens"] == NONE) | (calls["written_tokens"] == 0)
+        )
+        for (provider, model), rows in calls.groups(("provider", "model"), numpy.flatnonzero(is_fit)):
+            rule = rule_of(provider, model)
+            if rule is None:
+                self._unknown[provider or "no provider"] += len(rows) * (provider not in ("local", "ollama"))
+                continue
+            long = rows[is_open[rows] & (calls["input_tokens"][rows] >= rule.least_tokens)]
+            for (agent, prompt), own in calls.groups(("agent", "prompt_name"), long):
+                group = self._calls[_Group(agent, provider, model, prompt)]
+                starts = calls["start_ns"][own]
+                numbers = [calls[name][own] for name in ("input_tokens", "cached_tokens", "span")]
+                group.parts.append((starts, starts + calls["duration_us"][own] * 1_000, *numbers))
+                group.n += len(own)
+                group.newest.add(calls, own)
 
     @override
     def results(self) -> Results:
         items = []
         skipped = 0
-        for group, calls in sorted(self._calls.items(), key=lambda item: (-len(item[1]), str(item[0]))):
-            if len(calls) < FEWEST:
+        for group, calls in sorted(self._calls.items(), key=lambda item: (-item[1].n, str(item[0]))):
+            if calls.n < FEWEST:
                 continue
             if self._texts_left < _MOST_OF_A_GROUP:
                 skipped += 1
                 continue
             self._texts_left -= _MOST_OF_A_GROUP
-            item = self._judged(group, sorted(calls))
+            item = self._judged(group, calls.joined())
             if item is not None:
                 items.append(item)
         remarks = [
@@ -123,15 +147,16 @@ class Uncached(Search):
             remarks.append(f"{skipped:,} smaller groups of prompts were not looked at: --texts sets how many are read.")
         return results_of(items, remarks=remarks)
 
-    def _judged(self, group: _Group, calls: Sequence[_Call]) -> Finding | Withheld | None:
+    def _judged(self, group: _Group, calls: LongCalls) -> Finding | Withheld | None:
         rule = rule_of(group.provider, group.model)
         beginning = self._beginning(calls)
         if rule is None or beginning is None or beginning.tokens * _MARGIN < rule.least_tokens:
             return None
         scope = {name: value for name, value in group._asdict().items() if value}
         title = f"{group.agent or 'no agent'}, {group.model}: cache the beginning that its prompts share"
-        share = sum(call.cached_tokens for call in calls) / (beginning.tokens * len(calls))
-        rates = self.past.today.rates(group.provider, group.model, calls[0].input_tokens) or {}
+        n = len(calls.start_ns)
+        share = int(calls.cached_tokens.sum()) / (beginning.tokens * n)
+        rates = self.past.today.rates(group.provider, group.model, int(calls.input_tokens[0])) or {}
         reason: str | None = None
         result = None
         if not rule.is_marked:
@@ -152,45 +177,51 @@ class Uncached(Search):
             result = saving(daily, self.past)
             reason = result.problem
         if reason is not None or result is None or result.check is None:
-            return Withheld(kind=NAME, title=title, scope=scope, n=len(calls), of="calls", reason=reason or "")
+            return Withheld(kind=NAME, title=title, scope=scope, n=n, of="calls", reason=reason or "")
         return Finding(
             kind=NAME,
             title=title,
             scope=scope,
-            n=len(calls),
+            n=n,
             of="calls",
             estimate=result.estimate,
             unit="usd_per_30_days",
             evidence=evidence(
                 {"agent": group.agent, "provider": group.provider, "model": group.model},
-                self._traces[group],
+                self.past.traces(self._calls[group].newest.marks),
             ),
             how=_how(beginning),
             check=result.check,
-            details=_details(beginning, rule, len(calls), reads, share),
+            details=_details(beginning, rule, n, reads, share),
         )
 
-    def _beginning(self, calls: Sequence[_Call]) -> Beginning | None:
+    def _beginning(self, calls: LongCalls) -> Beginning | None:
         """Return how the prompts of the first part begin, and how many of the second do; None where they differ."""
-        parts: tuple[list[_Call], list[_Call]] = ([], [])
-        for call in calls:
-            parts[int(call.start_ns >= self.past.middle_ns)].append(call)
-        samples = [_spread(part, _MOST_OF_A_GROUP // 2) for part in parts]
-        texts = [dict(texts_at(self.past.store, [call.place for call in sample])) for sample in samples]
-        learnt = [(call, texts[0][call.place.span_id].input) for call in samples[0] if call.place.span_id in texts[0]]
+        middle, n = int((calls.start_ns < self.past.middle_ns).sum()), len(calls.start_ns)
+        samples = [_spread(part, _MOST_OF_A_GROUP // 2) for part in (range(middle), range(middle, n))]
+        texts = [self._texts(calls, sample) for sample in samples]
+        learnt = [(int(calls.input_tokens[place]), text) for place, text in texts[0].items()]
         if not learnt or not texts[1]:
-            self._textless += len(calls) if all(samples) else 0
+            self._textless += n if all(samples) else 0
             return None
         heads = Counter(text[:_LOOKED_AT] for _, text in learnt)
         head, count = heads.most_common(1)[0]
         if count < SHARE * len(learnt):
             return None
-        similar = [(call, text) for call, text in learnt if text.startswith(head)]
+        similar = [(count, text) for count, text in learnt if text.startswith(head)]
         beginning = whole_lines(common_beginning([text for _, text in similar]))
-        tokens = statistics.median(call.input_tokens * len(beginning) / len(text) for call, text in similar)
-        later = [item.input for item in texts[1].values()]
+        tokens = statistics.median(count * len(beginning) / len(text) for count, text in similar)
+        later = texts[1].values()
         begin_so = sum(text.startswith(beginning) for text in later)
         return Beginning(beginning, tokens, len(similar), wilson(begin_so, len(later)), len(later))
+
+    def _texts(self, calls: LongCalls, sample: Sequence[int]) -> dict[int, str]:
+        """Return the prompts of the calls at some places, by these; those without texts, or that are gone, lack."""
+        marks = {place: Mark(int(calls.start_ns[place]), int(calls.span[place])) for place in sample}
+        of_spans = {number_of_id(row.span_id): row for row in self.past.reader.located(marks.values())}
+        texts = dict(texts_at(self.past.store, list(of_spans.values())))
+        rows = ((place, of_spans.get(mark.span)) for place, mark in marks.items())
+        return {place: texts[row.span_id].input for place, row in rows if row is not None and row.span_id in texts}
 
 
 def common_beginning(texts: Sequence[str]) -> str:
@@ -211,35 +242,35 @@ def whole_lines(beginning: str) -> str:
     return beginning[:end] if 2 * end > len(beginning) else beginning
 
 
-def _spread(calls: Sequence[_Call], most: int) -> list[_Call]:
-    """Return at most so many of the calls, evenly over them."""
-    if len(calls) <= most:
-        return list(calls)
-    return [calls[place * len(calls) // most] for place in range(most)]
+def _spread(places: Sequence[int], most: int) -> Sequence[int]:
+    """Return at most so many of the places, evenly over them."""
+    if len(places) <= most:
+        return places
+    return [places[number * len(places) // most] for number in range(most)]
 
 
-def played(calls: Sequence[_Call], rule: CacheRule, beginning: Beginning, rates: dict[str, float]) -> tuple[Daily, int]:
+def played(calls: LongCalls, rule: CacheRule, beginning: Beginning, rates: dict[str, float]) -> tuple[Daily, int]:
     """Return what a cache would have saved by day, what it costs to write to included, and how often it is read.
 
     A beginning can be read once the call that wrote it has ended, and for the provider's lifetime after its last use.
     It is taken for a tenth shorter than it seems to be, and as often as is certain at 95%.
     """
+    import numpy
+
     tokens, share = beginning.tokens * _MARGIN, beginning.share.low or 0.0
     saved = share * tokens * (rates["input"] - rates["input_cached_tokens"])
     extra = share * beginning.tokens * (rates["input_cache_creation"] - rates["input"])
-    daily, reads = Daily(), 0
-    usable_ns = expires_ns = -1
-    for call in calls:
-        already = min(call.cached_tokens / tokens, 1.0)
-        if usable_ns >= 0 and usable_ns <= call.start_ns <= expires_ns:
-            reads += 1
-            daily.add(call.start_ns, saved * (1 - already))
-        else:
-            daily.add(call.start_ns, -extra)
-            if call.start_ns > expires_ns:
-                usable_ns = call.end_ns
-        expires_ns = max(expires_ns, call.start_ns + rule.lifetime_s * _NS)
-    return daily, reads
+    # Every call uses the beginning or writes it, so it is lost where two calls lie further apart than its lifetime; the
+    # next one then writes it again.
+    is_lost = numpy.diff(calls.start_ns, prepend=calls.start_ns[0]) > rule.lifetime_s * _NS
+    is_lost[0] = True
+    places = numpy.arange(len(is_lost))
+    writers = numpy.maximum.accumulate(numpy.where(is_lost, places, 0))
+    is_read = ~is_lost & (calls.start_ns >= calls.end_ns[writers])
+    new_share = 1 - numpy.minimum(calls.cached_tokens / tokens, 1.0)
+    daily = Daily()
+    daily.add_all(calls.start_ns, numpy.where(is_read, saved * new_share, -extra))
+    return daily, int(is_read.sum())
 
 
 def _how(beginning: Beginning) -> tuple[str, ...]:
