@@ -31,7 +31,8 @@ def model_names(models: object) -> list[str]:
     """
     if models is None:
         return []
-    names = [models] if isinstance(models, str) else list(models) if isinstance(models, Iterable) else [models]
-    if not all(isinstance(name, str) for name in names):
+    items: list[object] = list(models) if isinstance(models, Iterable) and not isinstance(models, str) else [models]
+    names = [item for item in items if isinstance(item, str)]
+    if len(names) < len(items):
         raise ValueError(f"its models are {models!r:.60}: give their names as texts, such as openai:gpt-4o.")
     return names
