@@ -20,8 +20,6 @@ from tests.unit.insight.stores import DAY_NS
 if TYPE_CHECKING:
     from pathlib import Path
 
-LIMITS = Limits(60)
-
 
 class Work:
     """A computation that ends when it is let."""
@@ -45,7 +43,7 @@ class Work:
 
 
 def ask(background: Background, work: Work, version: int, *, waits: bool = False) -> Result[str]:
-    return background.ask("key", version, work, LIMITS, waits=waits)
+    return background.ask("key", version, work, Limits(600), waits=waits)  # from now on
 
 
 def ended(background: Background, work: Work, version: int) -> Result[str]:

@@ -99,7 +99,8 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
 
 COMMANDS: dict[str, list[str]] = {
     "trade": ["trade", NAME, "--models", f"openai:{NAME},openai:no-reply{NAME},claude:{NAME}", "--csv", "CSV"],
-    "trade --json": ["trade", HOSTILE, "--models", "openai:a", "--csv", "CSV", "--json"],
+    "trade --json": ["trade", "X", "--models", "openai:a", "--csv", "CSV", "--json"],
+    "trade of a hostile symbol": ["trade", HOSTILE, "--models", "openai:a", "--csv", "CSV"],
     "trade without prices": ["trade", HOSTILE],
     "trade on a missing file": ["trade", "X", "--csv", f"{NAME}{HOSTILE}"],
     "trade with an unknown provider": ["trade", "X", "--csv", "CSV", "--models", f"{HOSTILE}:x"],

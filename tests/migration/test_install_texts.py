@@ -54,6 +54,7 @@ def test_what_is_put_in_names_all_that_it_needs() -> None:
         "requests",
         "httpx2",
         "google-generativeai",
+        "numpy",
         "pyarrow",
     }  # each says so itself where it is not there
     assert "certifi" in (importlib.metadata.requires("httpx") or ())

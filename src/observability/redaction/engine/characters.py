@@ -95,11 +95,20 @@ def _in_bytes(kinds: Any) -> Any:
 
 
 def _uses_numpy(size: int) -> bool:
-    """Return whether numpy is there or worth its import, which takes as long as reading dozens of long texts."""
+    """Return whether numpy is loaded, or worth its import, which takes as long as reading dozens of long texts."""
     if "numpy" in sys.modules:
-        return True
+        return _has_numpy()
     _Read.characters += size
-    return _Read.characters > _ENOUGH
+    return _Read.characters > _ENOUGH and _has_numpy()
+
+
+@functools.cache
+def _has_numpy() -> bool:
+    try:
+        import numpy  # noqa: F401 - whether it can be
+    except ImportError:
+        return False
+    return True
 
 
 def _without_tags(data: bytes) -> bytes:
