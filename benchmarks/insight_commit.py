@@ -80,7 +80,7 @@ def _columns(item: SpanRecord) -> tuple[object, ...]:
     return (
         item.trace_id, item.span_id, item.parent_span_id, item.name, item.type, item.start_ns, item.end_ns, item.level,
         item.status_message, item.provider, item.model, item.agent, item.session_id, item.error_category,
-        item.input_tokens, item.output_tokens, item.cost_usd, item.cost_unknown, 1,
+        item.input_tokens, item.output_tokens, item.cost_usd, 1 if item.cost_unknown else 0, 1,
     )  # fmt: skip
 
 

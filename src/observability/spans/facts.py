@@ -11,7 +11,7 @@ import orjson
 
 from src.observability import attributes as names
 from src.observability.spans import encoding
-from src.observability.store.records import SpanFacts
+from src.observability.store.records import RecurringFacts, SpanFacts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -40,14 +40,15 @@ _LARGEST: Final = 2**63  # SQLite's integers end before it
 _MOMENT_LENGTH: Final = len("2026-11-30T22:04:05.123456Z")
 _LONGEST_VOTE: Final = 20_000  # characters of a reply in which a vote is looked for
 _VOTES: Final = frozenset({"BUY", "SELL", "NOTHING", "ABSTAIN"})
-# The attributes that `span_facts` reads, for those who decode no others.
-READ: Final = frozenset(
-    {
-        _MODEL, _USER, _ENVIRONMENT, _PROMPT, _VERSION, _CACHED, _WRITTEN, _REASONING, _FIRST, _REASONS, _TAGS,
-        names.OUTPUT, _LOCAL_PROMPT, _LOCAL_VERSION, _TRACE_SYMBOL, _SYMBOL, _ATTEMPTS, _RETRIED, _REPAIRED,
-        _RATE_LIMITS,
-    }
+# The attributes that are the same in many observations: a run's own, and what most replies say.
+_RECURRING: Final = (
+    _MODEL, _USER, _ENVIRONMENT, _PROMPT, _LOCAL_PROMPT, _LOCAL_VERSION, _TRACE_SYMBOL, _SYMBOL, _REASONS, _TAGS,
+    _ATTEMPTS, _RETRIED, _REPAIRED,
 )  # fmt: skip
+_MOST_RECURRING: Final = 256  # of which the facts are kept
+_recurring: Final[dict[tuple[object, ...], RecurringFacts]] = {}
+# The attributes that `span_facts` reads, for those who decode no others.
+READ: Final = frozenset({*_RECURRING, _VERSION, _CACHED, _WRITTEN, _REASONING, _FIRST, _RATE_LIMITS, names.OUTPUT})
 
 
 def span_facts(
@@ -62,43 +63,84 @@ def span_facts(
         provider: Its provider.
         start_ns: When it started, in nanoseconds since 1970.
     """
-    # On the path of each commit, so nothing is called for an attribute that is missing or has its usual form.
+    # On the path of each commit: what recurs from call to call is read once, and nothing is called for an attribute
+    # that is missing.
     get = attributes.get
-    model, user, environment, prompt = get(_MODEL), get(_USER), get(_ENVIRONMENT), get(_PROMPT)
+    held = tuple(map(get, _RECURRING))
+    try:
+        facts = _recurring.get(held)
+    except TypeError:  # something that has no hash
+        facts = _facts_of(held)
+    if facts is None:
+        facts = _remembered(held)
+    version, first, limits = get(_VERSION), get(_FIRST), get(_RATE_LIMITS)
     cached, written, reasoning = get(_CACHED), get(_WRITTEN), get(_REASONING)
-    symbol, version = get(_TRACE_SYMBOL) or get(_SYMBOL), get(_VERSION)
-    first, reasons, tags = get(_FIRST), get(_REASONS), get(_TAGS)
-    attempts, retried, limits = get(_ATTEMPTS), get(_RETRIED), get(_RATE_LIMITS)
-    if (local := get(_LOCAL_PROMPT)) is not None:  # a file's own version says more than Langfuse's number for it
-        prompt, version = _json_text(local), _json_text(get(_LOCAL_VERSION))
     member = vote = confidence = None
     # A member of a swarm names its generation by its label; any other generation of ours is `<provider>.generate`.
-    if model is not None and type_ == "generation" and provider is not None and name != provider + ".generate":
+    if type_ == "generation" and held[0] is not None and provider is not None and name != provider + ".generate":
         member = name
         vote, confidence = vote_in(get(names.OUTPUT))
+    elif version is first is limits is cached is written is reasoning is None:
+        return facts
+    # A file's own version says more than Langfuse's number for it.
+    own_version = facts[5] if version is None or get(_LOCAL_PROMPT) is not None else str(version) or None
     return _new(
         SpanFacts,
         (
-            model if model.__class__ is str else None,
-            None if symbol is None else _json_text(symbol),
-            user if user.__class__ is str else None,
-            environment if environment.__class__ is str else None,
-            prompt if prompt.__class__ is str else None,
-            None if version is None else str(version) or None,
+            *facts[:5],
+            own_version,
             None if cached is None else _count(cached),
             None if written is None else _count(written),
             None if reasoning is None else _count(reasoning),
             None if first is None else _first_token_ms(first, start_ns),
-            None if reasons is None else _first_text(reasons),
-            1 if attempts == "1" else None if attempts is None else _count(_json(attempts)),
-            None if retried is None else _categories(retried),
+            *facts[10:13],
             None if limits is None else _headroom(limits),
             member,
             vote,
             confidence,
-            None if tags is None else _tag_list(tags),
-            get(_REPAIRED) == "true",
+            *facts[17:],
         ),
+    )
+
+
+def _remembered(held: tuple[object, ...]) -> RecurringFacts:
+    """Return the facts that are read out of the attributes `_RECURRING`, and keep them for the next call.
+
+    Only texts are kept, since other values may equal each other that do not say the same, as 1, 1.0 and True do.
+    """
+    facts = _facts_of(held)
+    if all(map(_is_text, held)):
+        if len(_recurring) >= _MOST_RECURRING:
+            _recurring.clear()
+        _recurring[held] = facts
+    return facts
+
+
+def _is_text(value: object) -> bool:
+    return value is None or type(value) is str or (type(value) is tuple and all(type(item) is str for item in value))
+
+
+def _facts_of(held: tuple[Any, ...]) -> RecurringFacts:
+    """Return the facts that are read out of the attributes `_RECURRING`, whatever these hold."""
+    (
+        model, user, environment, prompt, local, local_version, trace_symbol, symbol, reasons, tags, attempts, retried,
+        repaired,
+    ) = held  # fmt: skip
+    symbol = trace_symbol or symbol
+    if local is not None:
+        prompt = _json_text(local)
+    return RecurringFacts(
+        requested_model=model if model.__class__ is str else None,
+        symbol=None if symbol is None else _json_text(symbol),
+        user_id=user if user.__class__ is str else None,
+        environment=environment if environment.__class__ is str else None,
+        prompt_name=prompt if prompt.__class__ is str else None,
+        prompt_version=None if local is None else _json_text(local_version),
+        finish_reason=None if reasons is None else _first_text(reasons),
+        attempts=1 if attempts == "1" else None if attempts is None else _count(_json(attempts)),
+        retried=None if retried is None else _categories(retried),
+        tags=None if tags is None else _tag_list(tags),
+        repaired=repaired == "true",
     )
 
 
@@ -136,15 +178,7 @@ def _first_text(value: object) -> str | None:
 def _tag_list(value: object) -> str | None:
     if not isinstance(value, (tuple, list)) or not value:
         return None
-    try:
-        return _dumped(tuple(value))
-    except TypeError:  # something that has no hash
-        return encoding.json_text([str(tag) for tag in value])
-
-
-@lru_cache(maxsize=1_024)
-def _dumped(tags: tuple[object, ...]) -> str:
-    return encoding.json_text([str(tag) for tag in tags])
+    return encoding.json_text([str(tag) for tag in value])
 
 
 def _categories(value: object) -> str | None:

@@ -234,12 +234,19 @@ def _split_envelope(envelope: bytes) -> tuple[bytes, bytes]:
 
 
 def build_request(groups: Iterable[tuple[bytes, Sequence[bytes]]]) -> bytes:
-    """Return an ExportTraceServiceRequest, from envelopes and the encoded spans of each."""
-    parts = []
+    """Return an ExportTraceServiceRequest, from envelopes and the encoded spans of each.
+
+    Spans may be long, so that sizes are added up first and each span is copied once.
+    """
+    parts: list[bytes] = []
     for envelope, spans in groups:
         resource, scope = _split_envelope(envelope)
-        scope_spans = scope + b"".join(_block(b"\x12", span) for span in spans)
-        parts.append(_block(b"\x0a", resource + _block(b"\x12", scope_spans)))
+        lengths = [_varint(len(span)) for span in spans]
+        size = len(scope) + sum(map(len, spans)) + sum(map(len, lengths)) + len(spans)
+        scope_spans = b"\x12" + _varint(size) + scope
+        parts += (b"\x0a", _varint(len(resource) + len(scope_spans) - len(scope) + size), resource, scope_spans)
+        for length, span in zip(lengths, spans, strict=True):
+            parts += (b"\x12", length, span)
     return b"".join(parts)
 
 

@@ -10,12 +10,14 @@ from itertools import compress, repeat
 from operator import is_not
 from typing import TYPE_CHECKING, Final
 
-from src.observability.store.records import FACT_COLUMNS, OBSERVATION_COLUMNS
+from src.observability.store.records import FACT_COLUMNS, OBSERVATION_COLUMNS, RecurringFacts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from src.observability.store.records import SpanRecord
+    from src.observability.store.records import SpanFacts, SpanRecord
+
+    Insertion = tuple[str, tuple[object, ...]]
 
 _MOST: Final = 24  # statements, as a connection keeps 64 of all kinds compiled
 _NONES: Final = repeat(None)
@@ -32,23 +34,34 @@ _WHOLE: Final = _statement(_OPTIONAL)
 _statements: Final[dict[tuple[bool, ...], str]] = {}
 
 
-def observation_insert(record: SpanRecord, envelope_id: int) -> tuple[str, tuple[object, ...]]:
+def observation_insert(record: SpanRecord, envelope_id: int) -> Insertion:
     """Return the statement that inserts an observation, and its values."""
-    facts: tuple[object, ...] = record.facts[:-1]
-    repaired = record.facts.repaired
-    there = tuple(map(is_not, facts, _NONES))
-    statement = _statements.get(there)
-    if statement is not None:
-        facts = tuple(compress(facts, there))
-    elif len(_statements) < _MOST:
-        statement = _statements[there] = _statement(list(compress(_OPTIONAL, there)))
-        facts = tuple(compress(facts, there))
+    facts = record.facts
+    if type(facts) is RecurringFacts:
+        statement, values = facts.insertion or _remembered(facts)
     else:
-        statement = _WHOLE
-    integer = _INTEGERS.get
+        statement, values = _insertion(facts)
+    unknown = record.cost_unknown
     return statement, (
         record.trace_id, record.span_id, record.parent_span_id, record.name, record.type, record.start_ns,
         record.end_ns, record.level, record.status_message, record.provider, record.model, record.agent,
         record.session_id, record.error_category, record.input_tokens, record.output_tokens, record.cost_usd,
-        integer(record.cost_unknown, record.cost_unknown), *facts, integer(repaired, repaired), envelope_id,
+        1 if unknown is True else 0 if unknown is False else unknown, *values, envelope_id,
     )  # fmt: skip
+
+
+def _remembered(facts: RecurringFacts) -> Insertion:
+    insertion = facts.insertion = _insertion(facts)
+    return insertion
+
+
+def _insertion(facts: SpanFacts) -> Insertion:
+    """Return the statement for an observation with these facts, and the facts' own values in it."""
+    repaired = _INTEGERS.get(facts[-1], facts[-1])
+    there = tuple(map(is_not, facts[:-1], _NONES))
+    statement = _statements.get(there)
+    if statement is None:
+        if len(_statements) >= _MOST:
+            return _WHOLE, (*facts[:-1], repaired)
+        statement = _statements[there] = _statement(list(compress(_OPTIONAL, there)))
+    return statement, (*compress(facts, there), repaired)

@@ -65,6 +65,16 @@ class SpanFacts(NamedTuple):
     repaired: bool | None = None
 
 
+class RecurringFacts(SpanFacts):
+    """Facts that many observations share as one object, so that how they are inserted is worked out once.
+
+    Attributes:
+        insertion: What `observation_inserts` has worked out; None before.
+    """
+
+    insertion: Any = None
+
+
 NO_FACTS: Final = SpanFacts()
 
 

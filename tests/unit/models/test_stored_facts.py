@@ -13,7 +13,7 @@ from src.models.call.membership import as_member
 from src.observability import observe_agent
 from src.observability.spans import facts, otlp
 from src.observability.spans.facts import span_facts
-from tests.servers import Server, chat_reply, decision, error_reply, in_turn
+from tests.servers import Reply, Server, chat_reply, decision, error_reply, in_turn
 from tests.unit.models.test_call import model_at
 
 if TYPE_CHECKING:
@@ -121,3 +121,41 @@ def test_a_vote_is_a_typed_decision_or_none(output: str, expected: tuple[str | N
     assert (values.vote, values.confidence) == expected
     other = span_facts(attributes, name="p.generate", type_="generation", provider="p", start_ns=1)
     assert (other.member, other.vote) == (None, None)
+
+
+EQUAL_VALUES = (1, True, 1.0, "1", (1,), (True,), ("1",), [1], "1")
+
+
+@pytest.mark.parametrize(
+    "name", ["langfuse.environment", "langfuse.trace.tags", "langfuse.observation.metadata.attempts"]
+)
+def test_facts_that_are_kept_are_not_those_of_an_equal_value_of_another_type(name: str) -> None:
+    def read(value: object) -> tuple[object, ...]:
+        return span_facts({name: value}, name="x", type_="span", provider=None, start_ns=1)
+
+    alone = []
+    for value in EQUAL_VALUES:
+        facts._recurring.clear()
+        alone.append(read(value))
+    assert [read(value) for value in EQUAL_VALUES] == alone
+
+
+def test_facts_that_recur_are_stored_beside_what_differs_from_call_to_call(spool: Spool) -> None:
+    cached = iter((0, 7, 0, 7))
+
+    def reply(_: object) -> Reply:
+        count = next(cached)
+        return chat_reply("fine", usage={**USAGE, "prompt_tokens_details": {"cached_tokens": count}})
+
+    with Server(reply) as server:
+        for agent in ("a", "a", "b", "b"):
+            with observe_agent(agent, trading_pair=f"{agent}-USD", tags=(agent,)):
+                model_at(server).generate_response("You trade.", "Go.")
+    stored = [row.facts for row in generations(spool)]
+    assert [(row.symbol, row.cached_tokens) for row in stored] == [
+        ("a-USD", 0),
+        ("a-USD", 7),
+        ("b-USD", 0),
+        ("b-USD", 7),
+    ]
+    assert [json.loads(row.tags or "")[0] for row in stored] == ["a", "a", "b", "b"]
