@@ -22,6 +22,7 @@ from src.observability.redaction.rules import (
     bearer_tokens,
     configured_secrets,
     encoded_texts,
+    foreign_names,
     harmless_names,
     long_runs,
     nearby_names,
@@ -63,6 +64,7 @@ _INSPECTORS: dict[Inspection, Inspector] = {
     Inspection.FLAG: assignments.find_flag,
     Inspection.LOGIN: assignments.find_login,
     Inspection.LOGIN_FLAG: assignments.find_login_flag,
+    Inspection.PROSE: assignments.find_described,
     Inspection.BEARER: bearer_tokens.find_bearer,
     Inspection.PEM: pem_keys.find_pem,
     Inspection.BYTES: wallet_keys.find_bytes,
@@ -202,6 +204,8 @@ def _findings(text: str, chars: Characters, options: Options, hint: str) -> tupl
         if present:
             configured_secrets.find(scan, set(options.forms).intersection(present))
             configured_secrets.find_broken(scan, options.breakable, present)
+    if not text.isascii():
+        foreign_names.find(scan)
     if options.pii:
         personal_data.find(scan, options.pii)
     numbers = {number for _, number in hits}

@@ -108,7 +108,7 @@ _ALWAYS: tuple[tuple[str, str], ...] = (
     ),
     (
         "password",
-        r"[a-z]{2,12}(?:password|passwd)|[a-z]{2,8}pwd|password|passwords|passwd|pwd|passphrase|pass_?phrase|passcode|pin_code|cvv|cvc|db_pass|smtp_pass",
+        r"[a-z]{2,12}(?:password|passwd)|[a-z]{2,8}pwd|password|passwords|passwd|pwd|pw|passwort|kennwort|wachtwoord|senha|mot_de_passe|passphrase|pass_?phrase|passcode|pin_code|cvv|cvc|db_pass|smtp_pass",
     ),
     (
         "token",
@@ -125,7 +125,7 @@ _ALWAYS: tuple[tuple[str, str], ...] = (
     ),
     (
         "api_key",
-        r"[a-z]{1,12}apikeys?|[a-z]{2,24}(?:account|access|storage)keys?|storagekeys?|(?:api|access)_sign|(?:app|application|consumer|integration|ingest|ingestion|write|rest|storage|shared_access|user)_keys?",
+        r"(?:clave|chave|chiave)_(?:de_|da_|di_)?(?:api|privada|privata|secreta|segreta)|[a-z]{1,12}apikeys?|[a-z]{2,24}(?:account|access|storage)keys?|storagekeys?|(?:api|access)_sign|(?:app|application|consumer|integration|ingest|ingestion|write|rest|storage|shared_access|user)_keys?",
     ),
     ("authorization", r"(?:proxy_|x_)?authorization|auth_header|basic_auth|auth_string|http_basic"),
     ("cookie", r"(?:set_)?cookies?|session_cookie"),

@@ -25,6 +25,8 @@ _REST = re.compile(rf"[^{_ENDS}]{{1,2048}}")
 _SIMPLE = re.compile(
     rf"([^{_ENDS}@/?#]{{1,255}}+)([^{_ENDS}@?#]{{0,512}}+)((?:[?#][^{_ENDS}@]{{0,512}}+)?)(?=[{_ENDS}]|\Z)"
 )
+_DATABASE = re.compile(r"(?:mysql|mariadb|postgres(?:ql)?|mongodb|redis|rediss|amqps?|mssql)(?:\+\w+)?://\Z")
+_LONGEST_SCHEME = 32
 _AUTHORITY = re.compile(r"[^/?#]*")
 
 # Hosts whose paths carry the caller's key, according to the providers' documentation of their endpoints.
@@ -109,6 +111,8 @@ def find(scan: Scan, end: int) -> None:
     match = _AUTHORITY.match(url)
     authority = match[0] if match else ""
     if "@" in url:
+        if _DATABASE.search(scan.text, max(0, end - _LONGEST_SCHEME), end) and url.rfind("@") > len(authority):
+            authority = url[: url.rfind("@") + 1]  # a password may hold any sign; paths of databases hold no `@`
         authority = _find_userinfo(scan, end, url, authority)
     host = authority.rpartition("@")[2]
     path_start = url.find(host) + len(host)
