@@ -108,7 +108,7 @@ _ALWAYS: tuple[tuple[str, str], ...] = (
     ),
     (
         "password",
-        r"[a-z]{2,12}(?:password|passwd)|[a-z]{2,8}pwd|password|passwords|passwd|pwd|pw|passwort|kennwort|wachtwoord|senha|mot_de_passe|passphrase|pass_?phrase|passcode|pin_code|cvv|cvc|db_pass|smtp_pass",
+        r"[a-z]{2,12}(?:password|passwd)|[a-z]{2,8}pwd|password|passwords|passwd|pwd|passwort|kennwort|wachtwoord|senha|mot_de_passe|passphrase|pass_?phrase|passcode|pin_code|cvv|cvc|db_pass|smtp_pass",
     ),
     (
         "token",
@@ -168,6 +168,8 @@ def judge(name: str) -> Verdict | None:
     if name in _TICKERS:
         return Verdict("token", Rule.TOKEN)
     flat = canonical(name)
+    if flat == "pw":  # a key in base58 may end with it
+        return Verdict("password", Rule.ALWAYS, may_be_path=True)
     if _HARMLESS.search(flat):
         return None
     for kind, at_the_end in _always_at_the_end():

@@ -92,7 +92,8 @@ def find(scan: Scan, start: int, end: int) -> None:
                 _find_named(scan, part)
                 _find_in_order(scan, phrase_layouts.numbered(scan.text, part))
         for chain in phrase_layouts.separated_alike(scan.text, listed):
-            if not _is_gap(scan.text[chain[0][2] : chain[1][1]]):
+            gaps = (scan.text[left[2] : right[1]] for left, right in itertools.pairwise(chain))
+            if not all(map(_is_gap, gaps)):
                 _find_in_order(scan, chain)
                 _find_named(scan, chain)
     for chain in phrase_layouts.spoken(words):
@@ -187,6 +188,7 @@ def _parts(chain: list[Word]) -> list[list[Word]]:
     return [part for part in parts if _FEWEST <= len(part) < len(chain)]
 
 
+@functools.lru_cache(maxsize=1024)
 def _is_gap(gap: str) -> bool:
     gap = _AND_IN_GAP.sub("", _HTML_SIGN.sub(" ", gap), count=1)
     return 0 < len(gap) <= _GAP_LONGEST and bool(_GAP.match(in_ascii(gap).decode().lower()))
