@@ -60,6 +60,7 @@ _TICKERS = frozenset({"CVC", "COOKIE"})  # in capitals these are traded tokens
 _EXAMINED = 256  # characters of a value
 _SHORTEST_TOKEN = 8
 _LONG_NUMBER = re.compile(r"\d{15,40}\Z")  # longer than a count or a time in milliseconds
+_PLAIN_URL = re.compile(r"https?://[^\s@?=]{4,256}\Z")  # of which the rule for URLs judges the rest
 _MAY_BE_PATHS = frozenset({"password", "seed_phrase", "cookie", "authorization"})
 _SHELL = frozenset({"pwd", "oldpwd"})  # its folders
 
@@ -230,5 +231,7 @@ def is_secret(verdict: Verdict, value: str) -> bool:
         return False
     if verdict.rule is Rule.RANDOM:
         return checks.looks_random(text, 12) and not checks.is_uuid(text)
+    if _PLAIN_URL.match(text):
+        return False
     path = text.startswith("/") and "+" not in text and not text.endswith("=")
     return len(text) >= _SHORTEST_TOKEN and (any(char.isdigit() for char in text) or len(text) >= 24) and not path
