@@ -22,6 +22,7 @@ from src.observability.redaction.rules import (
     bearer_tokens,
     configured_secrets,
     encoded_texts,
+    foreign_names,
     harmless_names,
     long_runs,
     nearby_names,
@@ -63,6 +64,7 @@ _INSPECTORS: dict[Inspection, Inspector] = {
     Inspection.FLAG: assignments.find_flag,
     Inspection.LOGIN: assignments.find_login,
     Inspection.LOGIN_FLAG: assignments.find_login_flag,
+    Inspection.PROSE: assignments.find_described,
     Inspection.BEARER: bearer_tokens.find_bearer,
     Inspection.PEM: pem_keys.find_pem,
     Inspection.BYTES: wallet_keys.find_bytes,
@@ -202,6 +204,8 @@ def _findings(text: str, chars: Characters, options: Options, hint: str) -> tupl
         if present:
             configured_secrets.find(scan, set(options.forms).intersection(present))
             configured_secrets.find_broken(scan, options.breakable, present)
+    if not text.isascii():
+        foreign_names.find(scan)
     if options.pii:
         personal_data.find(scan, options.pii)
     numbers = {number for _, number in hits}
@@ -211,8 +215,8 @@ def _findings(text: str, chars: Characters, options: Options, hint: str) -> tupl
         search = engines.search_stems if is_fast else nearby_words.search
         ends = [(end, engines.RUN) for end in long_runs.candidates(scan, data, runs, RUN_LENGTH, search)]
         hits = sorted([*(hit for hit in hits if hit[1] != engines.RUN), *ends])
-    phrases = listed_words.places(text, chars)
-    if hits or phrases:
+    phrases = listed_words.search(text, chars)
+    if hits or any(phrases):
         _inspect(scan, data, phrases, hits)
     if engines.RUN in numbers:
         _find_encoded(scan, hits, options)
@@ -237,7 +241,7 @@ def _find_encoded(scan: Scan, hits: list[engines.Hit], options: Options) -> None
                 scan.add(encoded.start, encoded.end, "encoded_secret", general=True)
 
 
-def _inspect(scan: Scan, data: bytes, phrases: list[listed_words.Place], hits: list[engines.Hit]) -> None:
+def _inspect(scan: Scan, data: bytes, phrases: listed_words.Words, hits: list[engines.Hit]) -> None:
     """Inspect the text where phrases may be and gates matched; replace the rest of a text with too many matches."""
     others = [hit for hit in hits if hit[1] not in _WITHOUT_INSPECTION]
     first_url = next((end for end, number in hits if number == engines.URL), None)
@@ -255,9 +259,11 @@ def _inspect(scan: Scan, data: bytes, phrases: list[listed_words.Place], hits: l
         scan.findings.append(Finding(max(0, min(cuts) - _MARGIN), len(scan.text), "too_many_candidates"))
 
 
-def _inspect_phrases(scan: Scan, places: list[listed_words.Place]) -> None:
-    for start, end in places:
+def _inspect_phrases(scan: Scan, words: listed_words.Words) -> None:
+    for start, end in words.places:
         seed_phrases.find(scan, start, end)
+    for spans in words.columns:
+        seed_phrases.find_column(scan, spans)
 
 
 def _inspect_urls(scan: Scan, data: bytes, first: int | None) -> None:

@@ -288,11 +288,15 @@ def test_ordinary_values_are_kept_under_ordinary_keys() -> None:
     assert redact(value) == value
 
 
+def _backwards(phrase: str) -> str:
+    return " ".join(reversed(phrase.split()))
+
+
 def test_listed_words_without_the_checksum_are_kept() -> None:
     rng = random.Random(4)
     words = mnemonic("english")
     texts = [" ".join(rng.choices(words.wordlist, k=12)) for _ in range(100)]
-    wrong = [text for text in texts if not words.check(text)]
+    wrong = [text for text in texts if not words.check(text) and not words.check(_backwards(text))]
     assert [text for text in wrong if Redactor().text(text) != text] == []
     assert len(wrong) > 80
 
@@ -305,11 +309,12 @@ def test_sentences_of_listed_words_are_kept_unless_they_carry_the_checksum() -> 
         rng = random.Random(seed)
         sentence = " ".join(rng.choice(words.wordlist) if word == "{}" else word for word in frame.split())
         parts = [sentence.split()[first : first + 12] for first in range(3)]
-        has_checksum = any(words.check(" ".join(part)) for part in parts)
+        phrases = [" ".join(part) for part in parts]
+        has_checksum = any(words.check(phrase) or words.check(_backwards(phrase)) for phrase in phrases)
         changed[has_checksum].append(Redactor().text(sentence) != sentence)
     assert len(changed[True]) > 20
     assert all(changed[True])
-    assert len(changed[False]) > 300
+    assert len(changed[False]) > 250
     assert not any(changed[False])
 
 
@@ -347,3 +352,26 @@ def test_public_values_that_look_generated_are_kept() -> None:
         "BTC%20is%20up, see /search?q=bitcoin%20key%20levels%3A%2042k",
     ):
         assert Redactor().text(text) == text
+
+
+def test_listed_words_that_are_values_or_a_vocabulary_are_kept() -> None:
+    """Every sixteenth row of twelve would pass as a phrase by its checksum."""
+    rng = random.Random(6)
+    redactor = Redactor()
+    vocabulary = json.dumps(mnemonic("english").wordlist[:400])
+    sides = json.dumps(["long" if rng.random() < 0.5 else "short" for _ in range(300)])
+    booleans = json.dumps([rng.random() < 0.5 for _ in range(300)])
+    rows = "\n".join(f"| {number} | BTC | {rng.choice(['long', 'short', 'hold'])} |" for number in range(300))
+    for text in (vocabulary, sides, booleans, rows):
+        assert redactor.text(text) == text
+
+
+def test_texts_beside_names_in_other_languages_are_kept() -> None:
+    redactor = Redactor()
+    for text in (
+        "密码学是一门学科 2026年", "пароль не нужен, цена 42000", "Der API-Schlüssel fehlt in der .env-Datei",
+        "La contraseña debe tener 12 caracteres", "密钥管理服务 KMS 已上线",
+        "私钥 0x742d35Cc6634C0532925a3b844Bc454e4438f44e",
+        "la clave es la paciencia", "La clave de la semana: 42000", "the key to success is patience2day",
+    ):  # fmt: skip
+        assert redactor.text(text) == text

@@ -26,6 +26,7 @@ FIRST_BEYOND_ASCII: Final = 0x80
 _UNSEEN_SIGNS: Final = "\u200b\u200c\u200d\u2060\ufeff"
 _WIDE_SIGNS: Final = ((0xFF10, 0xFF19), (0xFF21, 0xFF3A), (0xFF41, 0xFF5A))
 _MARKS: Final = ((0x0300, 0x036F), (0x1160, 0x11FF), (0x3099, 0x309A))  # with the vowels and finals of Hangul
+_CIRCLED: Final = ((0x2460, 0x249B), (0x24EA, 0x24FF), (0x2776, 0x2793))  # numbers in circles
 _LATIN_LETTERS: Final = (0x00C0, 0x024F)
 _WITH_BASES: Final = ((0x00C0, 0x024F), (0x0400, 0x04FF), (0x1E00, 0x1EFF), (0x3040, 0x30FF), (0xFF10, 0xFF5A))
 _HANGUL: Final = (0xAC00, 0xD7A3)
@@ -124,7 +125,7 @@ def kind_table() -> Any:
     for letters in _ANY_LETTERS.finditer("".join(map(chr, range(_PLANE)))):
         kinds[letters.start() : letters.end()] = LETTER
     kinds[:FIRST_BEYOND_ASCII] = SIGN
-    for ranges, kind in ((_WIDE_SIGNS, WIDE), (_MARKS, MARK), ((_LATIN_LETTERS,), LATIN)):
+    for ranges, kind in ((_CIRCLED, SIGN), (_WIDE_SIGNS, WIDE), (_MARKS, MARK), ((_LATIN_LETTERS,), LATIN)):
         for first, last in ranges:
             kinds[first : last + 1] = kind
     for signs, kind in ((SEPARATORS, BLANK), (_UNSEEN_SIGNS, UNSEEN), ("\u00ad", SOFT_HYPHEN)):

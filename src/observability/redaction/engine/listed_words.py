@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import functools
 import re
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from src.observability.redaction.engine import characters
+from src.observability.redaction.engine import characters, word_columns
 from src.observability.redaction.engine.characters import LETTER, LETTER_BITS, MARK, PADDING, Characters
 from src.observability.redaction.judging import checks
-from src.observability.redaction.rules import seed_phrases
+from src.observability.redaction.rules import phrase_layouts, seed_phrases
 from src.observability.redaction.rules.gates import HTML_SIGN
 
 if TYPE_CHECKING:
@@ -36,16 +36,25 @@ Place = tuple[int, int]
 """The start of the first and the end of the last of twelve or more words."""
 
 
-def places(text: str, chars: Characters) -> list[Place]:
-    """Return where twelve or more words that may be listed follow one another, whatever stands between them."""
+class Words(NamedTuple):
+    """Where twelve or more words that may be listed follow one another, and where they stand in columns."""
+
+    places: list[Place]
+    columns: list[word_columns.Spans]
+
+
+def search(text: str, chars: Characters) -> Words:
+    """Return where words that may be listed follow one another, whatever stands between them, or stand in columns."""
     if len(text) < _SHORTEST:
-        return []
+        return Words(places=[], columns=[])
     if chars.codes is not None:
-        return _places_of_all(chars)
+        return _search_all(chars)
+    columns = [*word_columns.columns_of_short(text, chars.data)]
     if text.isascii():
         words = _without_escapes(chars.data).translate(_IN_LOWER_CASE).split()
-        return _places_of_words(text) if _has_twelve(words, _in_ascii()) else []
-    return _places_of_words(text)
+        if not _has_twelve(words, _in_ascii()):
+            return Words(places=[], columns=columns)
+    return Words(places=_places_of_words(text), columns=columns)
 
 
 def _without_html(data: bytes) -> bytes:
@@ -65,7 +74,7 @@ def _without_escapes(data: bytes) -> bytes:
 
 @functools.cache
 def _in_ascii() -> frozenset[bytes]:
-    return checks.bip39_ascii() | {filler.encode() for filler in seed_phrases.FILLERS}
+    return checks.bip39_ascii() | {filler.encode() for filler in phrase_layouts.FILLERS}
 
 
 def _has_twelve(words: list[bytes], listed: frozenset[bytes]) -> bool:
@@ -85,7 +94,7 @@ def _has_twelve(words: list[bytes], listed: frozenset[bytes]) -> bool:
 def _places_of_words(text: str) -> list[Place]:
     """Return the places of a text whose words are looked up one by one."""
     words = [*seed_phrases.words_of(text)]
-    flags = bytes([seed_phrases.is_listed(match[0]) or match[0].lower() in seed_phrases.FILLERS for match in words])
+    flags = bytes([seed_phrases.is_listed(match[0]) or match[0].lower() in phrase_layouts.FILLERS for match in words])
     return [(words[first].start(), words[end - 1].end()) for first, end in _runs(flags)]
 
 
@@ -99,8 +108,8 @@ def _runs(flags: bytes) -> Iterator[tuple[int, int]]:
         first = flags.find(_TWELVE, end)
 
 
-def _places_of_all(chars: Characters) -> list[Place]:
-    """Return the places of a text whose words are looked up all at once."""
+def _search_all(chars: Characters) -> Words:
+    """Return the places and the columns of a text whose words are looked up all at once."""
     import numpy
 
     codes, positions = chars.codes, None
@@ -116,16 +125,23 @@ def _places_of_all(chars: Characters) -> list[Place]:
     if chars.kinds is not None:
         is_plausible |= scripts.take(starts) == LETTER >> LETTER_BITS
     is_plausible &= lengths <= _LONGEST
+
+    def spans(numbers: Any) -> tuple[Any, Any]:
+        chosen = starts.take(numbers), ends.take(numbers)
+        return chosen if positions is None else (positions.take(chosen[0]), positions.take(chosen[1]))
+
+    def is_listed(numbers: Any) -> bytes:
+        flags = _table().take(_keys(codes, starts.take(numbers), ends.take(numbers)))
+        return bytes((flags & is_plausible.take(numbers)).tobytes())
+
+    columns = word_columns.columns(chars.data, *spans(numpy.arange(len(starts))), is_listed)
     chosen = _in_long_runs(is_plausible)
-    if not len(chosen):
-        return []
-    starts, ends = starts.take(chosen), ends.take(chosen)
-    flags = _table().take(_keys(codes, starts, ends)).tobytes()
-    if _TWELVE not in flags:
-        return []
-    if positions is not None:
-        starts, ends = positions.take(starts), positions.take(ends)
-    return [(int(starts[first]), int(ends[end - 1])) for first, end in _runs(flags)]
+    flags = _table().take(_keys(codes, starts.take(chosen), ends.take(chosen))).tobytes()
+    places: list[Place] = []
+    if _TWELVE in flags:
+        firsts, lasts = spans(chosen)
+        places = [(int(firsts[first]), int(lasts[end - 1])) for first, end in _runs(flags)]
+    return Words(places=places, columns=[*columns])
 
 
 def _letters_in_ascii(data: bytes) -> Any:
@@ -188,7 +204,7 @@ def _table() -> Any:
     """Return for each key whether it is that of a listed word, of any language, or of a filler."""
     import numpy
 
-    words = "\n".join([*checks.bip39_words(), *seed_phrases.FILLERS])
+    words = "\n".join([*checks.bip39_words(), *phrase_layouts.FILLERS])
     codes = numpy.frombuffer(f"{words}\n".encode("utf-16-le"), numpy.uint16)
     codes = codes[characters.kind_table().take(codes) != MARK]
     ends = numpy.flatnonzero(codes == ord("\n"))

@@ -33,7 +33,7 @@ _PUBLIC = _measured(
 )  # fmt: skip
 _SECRET = _measured(
     "priv", "secret", "signing", "signer", " seed", "mnemonic", "key", " pk ", " sk ", "passw", "passphrase",
-    "credential", "keystore", "wallet is ", "sign with", "import",
+    "credential", "keystore", "wallet is ", "sign with", "import", "localaccount",
 )  # fmt: skip
 _STRONG = ("priv", "secret", "seed", "signing", "signer", "keypair", "key pair", "wallet key", " key")
 _PROSE_PUBLIC = _measured(

@@ -60,6 +60,7 @@ _TICKERS = frozenset({"CVC", "COOKIE"})  # in capitals these are traded tokens
 _EXAMINED = 256  # characters of a value
 _SHORTEST_TOKEN = 8
 _LONG_NUMBER = re.compile(r"\d{15,40}\Z")  # longer than a count or a time in milliseconds
+_PLAIN_URL = re.compile(r"https?://[^\s@?=]{4,256}\Z")  # of which the rule for URLs judges the rest
 _MAY_BE_PATHS = frozenset({"password", "seed_phrase", "cookie", "authorization"})
 _SHELL = frozenset({"pwd", "oldpwd"})  # its folders
 
@@ -108,7 +109,7 @@ _ALWAYS: tuple[tuple[str, str], ...] = (
     ),
     (
         "password",
-        r"[a-z]{2,12}(?:password|passwd)|[a-z]{2,8}pwd|password|passwords|passwd|pwd|passphrase|pass_?phrase|passcode|pin_code|cvv|cvc|db_pass|smtp_pass",
+        r"[a-z]{2,12}(?:password|passwd)|[a-z]{2,8}pwd|password|passwords|passwd|pwd|passwort|kennwort|wachtwoord|senha|mot_de_passe|passphrase|pass_?phrase|passcode|pin_code|cvv|cvc|db_pass|smtp_pass",
     ),
     (
         "token",
@@ -125,7 +126,7 @@ _ALWAYS: tuple[tuple[str, str], ...] = (
     ),
     (
         "api_key",
-        r"[a-z]{1,12}apikeys?|[a-z]{2,24}(?:account|access|storage)keys?|storagekeys?|(?:api|access)_sign|(?:app|application|consumer|integration|ingest|ingestion|write|rest|storage|shared_access|user)_keys?",
+        r"(?:clave|chave|chiave)_(?:de_|da_|di_)?(?:api|privada|privata|secreta|segreta)|[a-z]{1,12}apikeys?|[a-z]{2,24}(?:account|access|storage)keys?|storagekeys?|(?:api|access)_sign|(?:app|application|consumer|integration|ingest|ingestion|write|rest|storage|shared_access|user)_keys?",
     ),
     ("authorization", r"(?:proxy_|x_)?authorization|auth_header|basic_auth|auth_string|http_basic"),
     ("cookie", r"(?:set_)?cookies?|session_cookie"),
@@ -168,6 +169,8 @@ def judge(name: str) -> Verdict | None:
     if name in _TICKERS:
         return Verdict("token", Rule.TOKEN)
     flat = canonical(name)
+    if flat == "pw":  # a key in base58 may end with it
+        return Verdict("password", Rule.ALWAYS, may_be_path=True)
     if _HARMLESS.search(flat):
         return None
     for kind, at_the_end in _always_at_the_end():
@@ -228,5 +231,7 @@ def is_secret(verdict: Verdict, value: str) -> bool:
         return False
     if verdict.rule is Rule.RANDOM:
         return checks.looks_random(text, 12) and not checks.is_uuid(text)
+    if _PLAIN_URL.match(text):
+        return False
     path = text.startswith("/") and "+" not in text and not text.endswith("=")
     return len(text) >= _SHORTEST_TOKEN and (any(char.isdigit() for char in text) or len(text) >= 24) and not path

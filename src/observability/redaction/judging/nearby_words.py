@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 # Each word of `context` that means a secret holds one of these.
 STEMS = (
     b"priv", b"secret", b"sign", b"seed", b"mnemonic", b"key", b"passw", b"passphrase", b"credential", b"wallet",
-    b"import", b"token", b"auth", b"bearer", b"pk", b"sk",
+    b"import", b"token", b"auth", b"bearer", b"pk", b"sk", b"localaccount",
 )  # fmt: skip
 _STRONG = frozenset(STEMS.index(stem) for stem in (b"priv", b"secret", b"sign", b"seed", b"key"))
 _MARGIN = 32  # characters that tell whether a stem is a word

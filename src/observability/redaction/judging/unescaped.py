@@ -32,7 +32,8 @@ PIECE = r"[\w+/=.~:?&@%$!#\-]"
 # holds nothing but a token's characters.
 # Every quantifier is possessive: there is one way to match a value.
 _NEXT_LINE = (
-    rf"(?>\\{{0,15}}(?P=quote)[ \t]{{0,4}}[+.]?{LINE_BREAK}(?:[+.][ \t]{{0,4}})?\\{{0,15}}(?P=quote)|{LINE_BREAK})"
+    rf"(?>\\{{0,15}}(?P=quote)[ \t]{{0,4}}[+.]?{LINE_BREAK}(?:[+.][ \t]{{0,4}})?\\{{0,15}}(?P=quote)"
+    rf"|\\{{0,15}}(?P=quote)[ \t]{{0,4}}\+[ \t]{{0,4}}\\{{0,15}}(?P=quote)|{LINE_BREAK})"
 )
 _BROKEN = re.compile(
     rf"(?P<quote>[\"'`])(?P<value>{PIECE}{{6,4096}}+(?:{_NEXT_LINE}{PIECE}{{2,4096}}+){{1,60}}+)\\{{0,15}}(?P=quote)",
@@ -41,7 +42,10 @@ _BROKEN = re.compile(
 _QUOTES = ("'", '"', "`")
 _QUOTES_OF_GATE = 3
 _LONGEST_BROKEN = 8_600  # characters of two of its lines
-_BREAK = re.compile(rf"(?:\\{{0,15}}[\"'`][ \t]{{0,4}}[+.]?)?{LINE_BREAK}(?:(?:[+.][ \t]{{0,4}})?\\{{0,15}}[\"'`])?")
+_BREAK = re.compile(
+    rf"\\{{0,15}}[\"'`][ \t]{{0,4}}\+[ \t]{{0,4}}\\{{0,15}}[\"'`]|"
+    rf"(?:\\{{0,15}}[\"'`][ \t]{{0,4}}[+.]?)?{LINE_BREAK}(?:(?:[+.][ \t]{{0,4}})?\\{{0,15}}[\"'`])?"
+)
 
 
 Replacement = tuple[int, int, str]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from src.observability.redaction.judging import checks, names
 from src.observability.redaction.judging.names import Rule, Verdict
+from src.observability.redaction.judging.plain_values import PLACEHOLDER, is_grouped_key, is_plain_secret
 
 if TYPE_CHECKING:
     from src.observability.redaction.judging.scan import Scan
@@ -26,6 +27,11 @@ _NAME_BACK = re.compile(
     re.ASCII,
 )
 _IS_BACK = re.compile(r"[ \t](?:is|was|are|equals|to)[ \t]{1,2}\Z", re.IGNORECASE)
+_DESCRIBED = re.compile(
+    r"(?P<all>(?P<name>(?:[\w.\-]+ )?[\w.\-]+)[ \t](?:for|of|to|on|from|d[eai])[ \t][^\n:=?!.,;]{1,40}?)"
+    r"(?: is| was|:|=)[ \t]\Z",
+    re.ASCII | re.IGNORECASE,
+)
 _QUOTED_NAME = re.compile(r"[\"'`]|u0022|&quot;|%22")
 _OPEN = re.compile(r"(?P<prefix>[brfuBRFU]{0,2})(?P<quote>\\{0,64}[\"'`]|\\{1,64}u0022|&quot;|%22)")
 _OPENERS = frozenset("brfuBRFU\\\"'`&%")  # what it begins with
@@ -48,6 +54,7 @@ _NEXT_LINE = re.compile(
 _BLANKS = re.compile(r"[ \t]{0,4}")
 _VALUE_KEY = re.compile(r"\s{0,40}\\{0,64}[\"']val(?:ue)?\\{0,64}[\"'][ \t]{0,4}:[ \t]{0,4}")
 _LOGIN_COMMAND = re.compile(r"\b(?:login|mysql\w*|mariadb|mongo(?:sh)?|sshpass|htpasswd|curl)\b")
+_USER_BACK = re.compile(r"[\w.\-]+", re.ASCII)
 _LOGIN_VALUE = re.compile(r"[ =]?[\"']?")
 _BRACKET = re.compile(r"[\[\]{}]")
 _PLAIN = re.compile(r"[^\s\"'`,;<>\\|(){}\[\]]{1,4096}")
@@ -59,22 +66,7 @@ _CREDENTIAL = re.compile(
 )
 _NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?![\w.])")
 _BLANK_SPACE = re.compile(r"<[^<>\n]{1,60}>|\$?\{\{[^{}\n]{0,80}\}\}|\$[({]")  # for a reader or a program to fill in
-_PLACEHOLDER = re.compile(
-    r"(?:Bearer |Basic |Token )?(?:"
-    r"<[^<>]*>|[\w\-]{0,24}(?:\.{3}|…)(?: ?\([^()]*\))?|(?:[a-z0-9]+[-_]){1,4}your[-_ a-zA-Z]*|"
-    r"\$\{?[\w.:-]*\}?|\{\{?[\w. ]*\}?\}|%\(?\w*\)?s?|\*+|\.{2,}|…|x{3,}|X{3,}|-+|_+|\?+|"
-    r"(?:your|insert|enter|put|add|set|replace|paste)[-_ a-zA-Z]*|change[-_]?me|placeholder|redacted|hidden|masked|"
-    r"required|optional|none|null|nil|true|false|undefined|unset|empty|missing|invalid|valid|expired|wrong|incorrect|"
-    r"str|string|String|bytes|int|float|bool|boolean|number|object|any|text|varchar|char|secret|password|token|key)"
-    r"[.!?:]*\Z",
-)
-_REFERENCE = re.compile(
-    r"(?:os|process|self|this|config|cfg|settings|env|environ|secrets|args|opts|options|params|kwargs|request|req|"
-    r"response|data|user|account|wallet|client|st|app|ctx|context|import|Deno|Bun)\.[A-Za-z_]|[\w.]+\.[A-Za-z_]\w*\Z(?<!\d)|"
-    r"getenv|getpass|input\b|load_|read_|get_|fetch_|[a-z_]+\Z",
-)
-_LONG_KEY_NUMBER = re.compile(r"\d{14,40}\Z")
-_IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z_]*\Z")
+_GROUPS = re.compile(r"[A-Za-z0-9]{4,8}(?:[ \-][A-Za-z0-9]{4,8}){3,20}(?![\w\-])", re.ASCII)
 _SCHEMA = re.compile(r"\{\s*\\*[\"'](?:type|description|title|anyOf|\$ref)\\*[\"']\s*:")
 _ESCAPES = frozenset("\\%")  # the letters of an escape may stand before a name
 _GLUE = re.compile(r"u[0-9a-fA-F]{4}")
@@ -128,7 +120,7 @@ def _find_pair(scan: Scan, end: int) -> None:
     start, stop = opened.end(), _closing(scan.text, opened)
     value = scan.text[start:stop]
     pair_verdict = Verdict(verdict.kind, Rule.TOKEN) if verdict.rule is Rule.ALWAYS and not value_key else verdict
-    if names.judge(value) is None and names.is_secret(pair_verdict, value) and not _PLACEHOLDER.match(value):
+    if names.judge(value) is None and names.is_secret(pair_verdict, value) and not PLACEHOLDER.match(value):
         _add(scan, start, stop, verdict.kind)
 
 
@@ -156,7 +148,11 @@ def find_login(scan: Scan, end: int) -> None:
     """Find the password of `-u user:password`."""
     match = _PLAIN.match(scan.text, end)
     value = match.group() if match else ""
-    if match and len(value) >= 6 and not checks.is_number(value) and not _PLACEHOLDER.match(value):
+    if not value:  # a key instead of the user: `-u "sk_live_...:"`
+        user = _USER_BACK.match(scan.text[max(0, end - _NEAR - 1) : end - 1][::-1])
+        if user and checks.looks_random(user[0][::-1], 20):
+            _add(scan, end - 1 - user.end(), end - 1, "api_key")
+    if match and len(value) >= 6 and not checks.is_number(value) and not PLACEHOLDER.match(value):
         _add(scan, end, match.end(), "password")
 
 
@@ -172,7 +168,7 @@ def find_login_flag(scan: Scan, end: int) -> None:
         match
         and len(match.group()) >= 6
         and not checks.is_number(match.group())
-        and not _PLACEHOLDER.match(match.group())
+        and not PLACEHOLDER.match(match.group())
     ):
         _add(scan, match.start(), match.end(), "password")
 
@@ -183,7 +179,21 @@ def _find_prose(scan: Scan, end: int) -> None:
     verb = _IS_BACK.search(scan.text, window_start, end)
     name = _name_before(scan.text, verb.start()) if verb else None
     verdict = names.judge(name.text) if name else None
-    if not verdict or verdict.rule is Rule.URL:
+    if verdict:
+        _find_told(scan, end, verdict)
+
+
+def find_described(scan: Scan, end: int) -> None:
+    """Find the value of `the password for the exchange is value`."""
+    words = _DESCRIBED.search(scan.text, max(0, end - _LEFT), end)
+    verdict = names.judge(words["name"]) or names.judge(words["all"]) if words else None
+    if verdict:
+        _find_told(scan, end, verdict)
+
+
+def _find_told(scan: Scan, end: int, verdict: Verdict) -> None:
+    """Find a value that a sentence tells; its words end at `end`."""
+    if verdict.rule is Rule.URL:
         return
     opened = _OPEN.match(scan.text, end)
     match = _PLAIN.match(scan.text, opened.end() if opened else end)
@@ -263,7 +273,7 @@ def _find_quoted(scan: Scan, opened: re.Match[str], name: _Name, verdict: Verdic
     if not scan.text.startswith(opened["quote"], stop):
         scan.reads_on = True
     value = scan.text[start:stop]
-    if _PLACEHOLDER.match(value) or not names.is_secret(verdict, value):
+    if PLACEHOLDER.match(value) or not names.is_secret(verdict, value):
         return
     if not name.quote and names.judge(value) and not any(char.isdigit() for char in value):
         return  # code that names a secret: api_key = "api_key"
@@ -345,11 +355,15 @@ def _find_plain(scan: Scan, start: int, name: _Name, verdict: Verdict, *, certai
         value = value.rstrip(".:!?*_" if verdict.kind != "password" else ".")
     if text[name.start - 1 : name.start] in {"?", "&"}:
         value = value.partition("&")[0].partition("#")[0]
+    groups = _GROUPS.match(text, start) if verdict.rule is Rule.ALWAYS else None
+    if groups and is_grouped_key(groups[0], verdict):
+        _add(scan, start, groups.end(), verdict.kind)
+        return
     follows_call = text[start + len(value) : start + len(value) + 1] in {"(", "["}
-    if follows_call or _PLACEHOLDER.match(value):
+    if follows_call or PLACEHOLDER.match(value):
         return
     line = verdict.kind == "password" and _is_line(text, name.start, start + len(value))
-    if _is_plain_secret(verdict, value, certain=certain or is_env, line=line):
+    if is_plain_secret(verdict, value, certain=certain or is_env, line=line):
         _add(scan, start, _block_end(text, start, start + len(value)), verdict.kind)
 
 
@@ -362,28 +376,6 @@ def _block_end(text: str, start: int, end: int) -> int:
             break
         end = line.end()
     return end
-
-
-def _is_plain_secret(verdict: Verdict, value: str, *, certain: bool, line: bool) -> bool:
-    if verdict.rule is not Rule.ALWAYS:
-        return names.is_secret(verdict, value) and not _REFERENCE.match(value)
-    if not verdict.may_be_path and checks.is_path(value):
-        return False
-    if verdict.kind in {"authorization", "cookie"}:
-        return len(value) >= 8 and any(char.isdigit() or char in "=+/" for char in value)
-    if _LONG_KEY_NUMBER.match(value):
-        return verdict.kind in {"api_key", "token", "secret"}
-    if certain:
-        return (len(value) >= 4 and not _REFERENCE.match(value)) or bool(re.match(r"[a-z]{8,}\Z", value))
-    if checks.is_number(value) or checks.is_symbol(value):
-        return line and len(value) >= 4
-    if _IDENTIFIER.match(value):
-        return (line and len(value) >= 8) or (len(value) >= 10 and not checks.is_wordy(value))
-    if _REFERENCE.match(value):
-        return False
-    return (
-        len(value) >= 6 and any(char.isalpha() for char in value) and any(not c.isalpha() and c != "-" for c in value)
-    )
 
 
 def _starts_line(text: str, start: int) -> bool:

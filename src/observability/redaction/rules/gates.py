@@ -28,6 +28,7 @@ class Inspection(enum.Enum):
     FLAG = enum.auto()
     LOGIN = enum.auto()
     LOGIN_FLAG = enum.auto()
+    PROSE = enum.auto()
     BEARER = enum.auto()
     JWT = enum.auto()
     PEM = enum.auto()
@@ -60,7 +61,8 @@ WIDE_LENGTH = 16
 WIDE = "_-.+/=~%$"
 _KEYWORDS = (
     "key", "secret", "passw", "passphrase", "pass", "pwd", "token", "mnemonic", "seed", "phrase", "auth", "cred",
-    "bearer", "cookie", "priv", "jwt", "otp", "cvv", "cvc", "wif", "xprv", "words", "codes", "_sid", "conn",
+    "bearer", "cookie", "priv", "jwt", "otp", "cvv", "cvc", "wif", "xprv", "words", "codes", "_sid", "conn", "pw",
+    "kennwort", "wachtwoord", "senha", "clave", "chave", "chiave",
 )  # fmt: skip
 _WORDS = f"(?:{'|'.join(_KEYWORDS)})"
 _FILLER = f"(?:{'|'.join(FILLERS)})"
@@ -108,7 +110,15 @@ _FIXED: tuple[Gate, ...] = (
     # docker login -p password
     Gate(inspection=Inspection.LOGIN_FLAG, pattern=r" -p[ =]?[\"']?[\w+/!@#$%]{4}", literals=(" -p",)),
     # curl -u user:password
-    Gate(inspection=Inspection.LOGIN, pattern=r" (?:-u|--user)[ =][\w.@\-]{1,64}:", literals=(" -u", " --user")),
+    Gate(inspection=Inspection.LOGIN, pattern=r" (?:-u|--user)[ =][\"']?[\w.@\-]{1,64}:", literals=(" -u", " --user")),
+    # the password for the exchange is ...
+    Gate(
+        inspection=Inspection.PROSE,
+        pattern=rf"{_WORDS}[\w.\-]{{0,24}}[ \t](?:for|of|to|on|from|d[eai])[ \t][^\n:=?!.,;]{{1,40}}"
+        r"(?:[ \t]is|[ \t]was|:|=)[ \t]",
+        literals=_KEYWORDS,
+        caseless=True,
+    ),
     Gate(
         inspection=Inspection.BEARER,
         pattern=r"(?:bearer|basic)(?: |%20|\+)[\w~+/=.\-]{8}",
@@ -129,6 +139,8 @@ _FIXED: tuple[Gate, ...] = (
         pattern=r"[\[({](?:\s|\\+[nrt])*(?:\d{1,3}(?:\s|\\+[nrt])*,(?:\s|\\+[nrt])*){30}\d{1,3}(?:\s|\\+[nrt])*,",
         literals=("[", "(", "{"),
     ),
+    # as numpy prints them
+    Gate(inspection=Inspection.BYTES, pattern=r"\[[ \t]{0,3}(?:\d{1,3}[ \t\r\n]{1,8}){31}\d", literals=("[",)),
 )  # fmt: skip
 
 # What may separate the words of a phrase: blanks (tags count as such), punctuation, quotes of any level, and a number
@@ -137,7 +149,6 @@ _FIXED: tuple[Gate, ...] = (
 _BLANKS = r"\s\x1c-\x1f,;:|\"'`/\[\]_*+#<>~&\-"  # in bytes \s lacks \x1c-\x1f
 _BLANK = rf"(?:[{_BLANKS}]|\\+[nrt]?)"
 _NUMBER = r"\(?\d{1,2}[.):\]=\"'\-]"
-AND = "and"  # may stand before the last word of a phrase, as before the last item of a list
 _HTML_NAMES = ("nbsp", "amp", "quot", "apos", "lt", "gt")
 HTML_SIGN = f"&(?:{'|'.join(_HTML_NAMES)});"  # between the words of a phrase it counts as blanks
 PHRASE_GAP = rf"(?:\.|(?:\d{{0,2}}{_BLANK}|\d{{1,2}}=){_BLANK}{{0,23}}(?:{_NUMBER}{{0,3}}{_BLANK}{{0,8}})?)"
@@ -160,7 +171,8 @@ BROKEN = Gate(
     inspection=Inspection.BROKEN,
     pattern=rf"[\"'`](?:{PIECE}{{6,}}{LINE_BREAK}{PIECE}{{2,}}[ \t]*[\"'`\\\r\n]"
     rf"|{PIECE}{{16,}}\\{{0,15}}[\"'`][ \t]{{0,4}}[+.]?{LINE_BREAK}"
-    rf"(?:[+.][ \t]{{0,4}})?\\{{0,15}}[\"'`]{PIECE}{{4}})",
+    rf"(?:[+.][ \t]{{0,4}})?\\{{0,15}}[\"'`]{PIECE}{{4}}"
+    rf"|{PIECE}{{6,}}\\{{0,15}}[\"'`][ \t]{{0,4}}\+[ \t]{{0,4}}\\{{0,15}}[\"'`]{PIECE}{{4}})",
     literals=('"', "'", "`"),
 )  # fmt: skip
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from src.observability.redaction.judging import boundaries, checks, context
 from src.observability.redaction.judging.nearby_words import NearbyWords
-from src.observability.redaction.rules import encoded_texts, seed_phrases, unnamed_keys, wallet_keys
+from src.observability.redaction.rules import encoded_texts, phrase_layouts, unnamed_keys, wallet_keys
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -93,9 +93,11 @@ def _may_be_secret(scan: Scan, data: bytes, start: int, stop: int) -> bool:
     after = data[stop : stop + 1]
     if after == b"." and size <= _LONGEST_DISCORD:
         return True
+    if size >= phrase_layouts.SHORTEST_JOINED and run.isalpha():
+        return True
     if run.islower() or not run.strip(_HEX_DIGITS):
         return after == b"-" and size <= _LONGEST_MAILCHIMP
-    return unnamed_keys.may_be_key(run, after) or (size >= seed_phrases.SHORTEST_JOINED and run.isalpha())
+    return unnamed_keys.may_be_key(run, after)
 
 
 def _is_value(data: bytes, start: int) -> bool:
@@ -132,7 +134,7 @@ def _run_kind(scan: Scan, run: str, start: int, stop: int) -> str | None:
         return "mailchimp_key" if _MAILCHIMP.match(scan.text, stop) else None
     if run[0] in "AMNO" and 23 <= len(run) <= 28 and _DISCORD.match(scan.text, stop):
         return "discord_token"
-    return "seed_phrase" if seed_phrases.is_joined(run) else wallet_keys.kind_of(scan, run, start, stop)
+    return "seed_phrase" if phrase_layouts.is_joined(run) else wallet_keys.kind_of(scan, run, start, stop)
 
 
 def _run_end(text: str, kind: str, stop: int) -> int:

@@ -18,7 +18,9 @@ from typing import TYPE_CHECKING
 
 from src.observability.redaction.judging import checks, context
 from src.observability.redaction.judging.scan import TAG, Scan, TooManyError, in_ascii
-from src.observability.redaction.rules.gates import AND, HTML_SIGN, PHRASE_GAP
+from src.observability.redaction.rules import phrase_layouts
+from src.observability.redaction.rules.gates import HTML_SIGN, PHRASE_GAP
+from src.observability.redaction.rules.phrase_layouts import AND, CIRCLED, Word
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterator, Sequence
@@ -30,7 +32,7 @@ _LETTERS = (
 )
 _WORD = re.compile(
     rf"[{_LATIN}][{_LATIN}\u0300-\u036f]*|"
-    rf"(?:[{_LETTERS}]++|(?![{_LATIN}])[^\W\d_]|[\u0306\u0308\u3099\u309a])+"
+    rf"(?:[{_LETTERS}]++|(?![{_LATIN}{CIRCLED}])[^\W\d_]|[\u0306\u0308\u3099\u309a])+"
 )
 _ITEM = re.compile(rf"[\W\d_]{{0,8}}(?:{_WORD.pattern})[\W_]{{0,4}}\Z")  # one word, possibly numbered: `2. word`
 _ITEM_LONGEST = 32
@@ -42,12 +44,8 @@ _GAP = re.compile(rf"(?:{PHRASE_GAP.replace('+[', '++[')})\Z")  # possessive, si
 _GAP_LONGEST = 96
 _HTML_SIGN = re.compile(HTML_SIGN)
 _AND_IN_GAP = re.compile(rf"(?<=[\W_]){AND}(?=[\W_])", re.IGNORECASE)
-_JOINED = re.compile(r"(?:[A-Z][a-z]{2,8}){12,24}\Z")
-_JOINED_WORD = re.compile(r"[A-Z][a-z]+")
-SHORTEST_JOINED = 36  # characters of twelve words without a blank
 _NAME = re.compile(r"seed|mnemonic|recovery|phrase|backup|wallet|bip-?39|secret|words", re.IGNORECASE)
 _FEWEST = checks.BIP39_SIZES[0]
-FILLERS = frozenset({AND})  # words between those of a phrase that are on no list
 # Words of the list that hold sentences together: a mistyped phrase has few of them, a sentence about phrases has many.
 _COMMON_TEXT = (
     "that this they then there have will can you only just more most about above again all also another any because "
@@ -55,9 +53,6 @@ _COMMON_TEXT = (
     "first other off "
 )
 _COMMON = frozenset(_COMMON_TEXT.split())
-
-Word = tuple[str, int, int]
-"""A word as the lists have it, its start and its end in the text."""
 
 
 def words_of(text: str) -> Iterator[re.Match[str]]:
@@ -95,18 +90,22 @@ def find(scan: Scan, start: int, end: int) -> None:
             _find_checksummed(scan, chain)
             for part in (chain, *_parts(chain)):
                 _find_named(scan, part)
+                _find_in_order(scan, phrase_layouts.numbered(scan.text, part))
+        for chain in phrase_layouts.separated_alike(scan.text, listed):
+            gaps = (scan.text[left[2] : right[1]] for left, right in itertools.pairwise(chain))
+            if not all(map(_is_gap, gaps)):
+                _find_in_order(scan, chain)
+                _find_named(scan, chain)
+    for chain in phrase_layouts.spoken(words):
+        _find_in_order(scan, chain)
+        _find_named(scan, chain)
 
 
-def is_joined(run: str) -> bool:
-    """Return whether letters are the words of one phrase, `WrittenLikeThis`, with a right checksum."""
-    if len(run) < SHORTEST_JOINED or not run.isalpha() or not _JOINED.match(run):
-        return False
-    words = [word.lower() for word in _JOINED_WORD.findall(run)]
-    return any(
-        (0, len(words)) in checks.bip39_phrases(words, language)
-        for language in checks.LANGUAGES
-        if checks.bip39_index(language).keys() >= set(words)
-    )
+def find_column(scan: Scan, spans: list[tuple[int, int]]) -> None:
+    """Find the phrases among words that stand at these places, each in a line or a row of its own."""
+    words = [(checks.plain_word(scan.text[start:end]), start, end) for start, end in spans]
+    for run in _runs(words, checks.bip39_words()):
+        _find_in_order(scan, run, each=True)
 
 
 def find_in_items(items: Sequence[object], hint: str = "") -> set[int]:
@@ -189,6 +188,7 @@ def _parts(chain: list[Word]) -> list[list[Word]]:
     return [part for part in parts if _FEWEST <= len(part) < len(chain)]
 
 
+@functools.lru_cache(maxsize=1024)
 def _is_gap(gap: str) -> bool:
     gap = _AND_IN_GAP.sub("", _HTML_SIGN.sub(" ", gap), count=1)
     return 0 < len(gap) <= _GAP_LONGEST and bool(_GAP.match(in_ascii(gap).decode().lower()))
@@ -196,11 +196,44 @@ def _is_gap(gap: str) -> bool:
 
 def _find_checksummed(scan: Scan, chain: list[Word]) -> None:
     """Record every phrase of a chain whose checksum is right, whatever its words mean and whatever surrounds it."""
-    for language in checks.LANGUAGES:
+    for ordered, language in _orders(scan, chain):
+        is_backwards = ordered[0][1] > ordered[-1][1]
+        for phrase in _phrases(ordered, language, varied=is_backwards):
+            _add(scan, phrase, each=False)
+
+
+def _find_in_order(scan: Scan, chain: list[Word], *, each: bool = False) -> None:
+    """Record every phrase of varied words with a right checksum, in this order or backwards; `each` word by itself."""
+    for ordered, language in _orders(scan, chain):
+        for phrase in _phrases(ordered, language, varied=True):
+            _add(scan, phrase, each=each)
+
+
+def _orders(scan: Scan, chain: list[Word]) -> Iterator[tuple[list[Word], str]]:
+    """Yield the parts of a chain that are words of one language, forwards and backwards."""
+    for language in checks.LANGUAGES if len(chain) >= _FEWEST else ():
         for run in _runs(chain, checks.bip39_index(language)):
-            scan.spend_phrase_words(len(run), run[0][1])
-            for first, end in checks.bip39_phrases([word for word, _, _ in run], language):
-                scan.add(run[first][1], run[end - 1][2], "seed_phrase")
+            for part in phrase_layouts.without_vocabulary(run, language):
+                scan.spend_phrase_words(len(part), min(word[1] for word in part))
+                yield part, language
+                yield part[::-1], language
+
+
+def _phrases(words: list[Word], language: str, *, varied: bool) -> Iterator[list[Word]]:
+    """Yield the phrases with a right checksum; where `varied`, those alone whose words differ."""
+    spelled = [word for word, _, _ in words]
+    for first, end in checks.bip39_phrases(spelled, language):
+        phrase = spelled[first:end]
+        if phrase_layouts.may_be_generated(phrase, language) and (not varied or phrase_layouts.is_varied(phrase)):
+            yield words[first:end]
+
+
+def _add(scan: Scan, words: list[Word], *, each: bool) -> None:
+    if each:
+        for _, start, end in words:
+            scan.add(start, end, "seed_phrase")
+    else:
+        scan.add(min(word[1] for word in words), max(word[2] for word in words), "seed_phrase")
 
 
 def _find_named(scan: Scan, chain: list[Word]) -> None:

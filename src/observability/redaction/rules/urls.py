@@ -25,6 +25,10 @@ _REST = re.compile(rf"[^{_ENDS}]{{1,2048}}")
 _SIMPLE = re.compile(
     rf"([^{_ENDS}@/?#]{{1,255}}+)([^{_ENDS}@?#]{{0,512}}+)((?:[?#][^{_ENDS}@]{{0,512}}+)?)(?=[{_ENDS}]|\Z)"
 )
+_EXAMPLE_USERS = frozenset({"user", "username", "USER", "USERNAME"})  # as in descriptions of an address's form
+_EXAMPLE_PASSWORDS = frozenset({"pass", "password", "PASS", "PASSWORD"})
+_DATABASE = re.compile(r"(?:mysql|mariadb|postgres(?:ql)?|mongodb|redis|rediss|amqps?|mssql)(?:\+\w+)?://\Z")
+_LONGEST_SCHEME = 32
 _AUTHORITY = re.compile(r"[^/?#]*")
 
 # Hosts whose paths carry the caller's key, according to the providers' documentation of their endpoints.
@@ -34,7 +38,7 @@ _NODES = re.compile(
     r"syndica\.io|rpcpool\.com|triton\.one|shyft\.to|extrnode\.com|blockdaemon\.com|grove\.city|pokt\.network|"
     r"bloxroute\.com|allthatnode\.com|blockpi\.network|chainnodes\.org|onfinality\.io|omniatech\.io|thirdweb\.com|"
     r"zan\.top|1rpc\.io|tenderly\.co|lavanet\.xyz|particle\.network|unifra\.io|rivet\.cloud|figment\.io|dwellir\.com|"
-    r"instantnodes\.io|hellomoon\.io|genesysgo\.net|coinbase\.com|nownodes\.io|goldsky\.com|thegraph\.com|stackup\.sh|"
+    r"instantnodes\.io|hellomoon\.io|genesysgo\.net|developer\.coinbase\.com|cloud\.coinbase\.com|nownodes\.io|goldsky\.com|thegraph\.com|stackup\.sh|"
     r"pimlico\.io|biconomy\.io|datahub\.figment\.io|jito\.wtf|everstake\.one|validationcloud\.io|1inch\.io)(?::\d+)?\Z",
     re.IGNORECASE,
 )
@@ -109,6 +113,8 @@ def find(scan: Scan, end: int) -> None:
     match = _AUTHORITY.match(url)
     authority = match[0] if match else ""
     if "@" in url:
+        if _DATABASE.search(scan.text, max(0, end - _LONGEST_SCHEME), end) and url.rfind("@") > len(authority):
+            authority = url[: url.rfind("@") + 1]  # a password may hold any sign; paths of databases hold no `@`
         authority = _find_userinfo(scan, end, url, authority)
     host = authority.rpartition("@")[2]
     path_start = url.find(host) + len(host)
@@ -135,7 +141,7 @@ def _find_userinfo(scan: Scan, end: int, url: str, authority: str) -> str:
         user, colon, password = authority.partition(":")
     info = authority.rpartition("@")[0]
     user, colon, password = info.partition(":")
-    if colon and password:
+    if colon and password and not (user in _EXAMPLE_USERS and password in _EXAMPLE_PASSWORDS):
         scan.add(end + len(user) + 1, end + len(info), "url_password", general=True)
     elif len(info) >= 16 and checks.looks_random(info):
         scan.add(end, end + len(info), "url_credentials", general=True)

@@ -18,6 +18,7 @@ _CALLED_SIGNATURE = re.compile(r"(?:signature|transaction|tx)(?:_?(?:id|hash))?[
 _CALL_REACH = 36
 _BLANK = r"(?:\s|\\+[nrt]){0,64}"
 _ARRAY = re.compile(rf"[\[({{]{_BLANK}(?:\d{{1,3}}{_BLANK},{_BLANK}){{31,63}}(?:\d{{1,3}}{_BLANK})?[\])}}]")
+_PRINTED = re.compile(r"\[\s{0,3}(?:\d{1,3}\s{1,8}){31,63}\d{1,3}\s{0,3}\]")  # as numpy prints an array
 _INTEGER = re.compile(r"\d{1,3}")
 _JSON_NAME = re.compile(r"(\\{0,64}[\"']|\\{1,64}u0022)\s{0,8}:\s{0,8}\Z")
 
@@ -94,7 +95,7 @@ def find_bytes(scan: Scan, end: int) -> None:
     """Find a key in an array of 32 or 64 bytes: a pair by its checksum, a seed by the words before it."""
     text = scan.text
     start = max(text.rfind(opener, max(0, end - 4_096), end) for opener in "[({")
-    match = _ARRAY.match(text, start) if start >= 0 else None
+    match = _ARRAY.match(text, start) or _PRINTED.match(text, start) if start >= 0 else None
     numbers = [int(digits) for digits in _INTEGER.findall(match.group())] if match else []
     if not match or len(numbers) not in {32, 64} or max(numbers) > 255:
         return

@@ -1,0 +1,53 @@
+"""Find the values of names in other languages than English: `пароль: ...`, `我的私钥是 ...`, `contraseña: ...`."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+from src.observability.redaction.judging import checks
+from src.observability.redaction.judging.names import Rule, Verdict
+from src.observability.redaction.rules import nearby_names
+
+if TYPE_CHECKING:
+    from src.observability.redaction.judging.scan import Scan
+
+# Words with letters beyond ASCII, without their first letter where it may be a capital; names in ASCII are in `names`.
+_NAMES: Final = {
+    "password": ("密码", "密碼", "口令", "パスワード", "비밀번호", "ароль", "ontraseña", "şifre", "hasło"),
+    "private_key": (
+        "私钥", "私鑰", "秘密鍵", "개인키", "개인 키", "риватный ключ", "rivater Schlüssel", "rivaten Schlüssel",
+    ),
+    "seed_phrase": ("助记词", "助記詞", "ニーモニック", "니모닉", "ид-фраза", "ид фраза"),
+    "api_key": (
+        "密钥", "密鑰", "シークレット", "APIキー", "API 키", "API키", "시크릿", "люч API", "API-ключ", "екретный ключ",
+        "API-Schlüssel", "lé d'API", "lé d\u2019API", "lé API", "lé secrète", "lé privée",
+    ),
+}  # fmt: skip
+_VALUE: Final = re.compile(
+    r"[\"'`*\])\u201d\u300d]{0,3}\s{0,3}"
+    r"(?:[:=\uff1a\uff1d\u2014\-]|是|为|為|は|は、|는|은|[—-]|(?:ist|lautet|est|es|é|è|is)(?=\s))?[\s:=\uff1a]{0,3}"
+    r"[\"'`*(\[\u201c\u300c]{0,3}(?P<value>[A-Za-z0-9!#$%&*+\-./:=?@^_~]{6,512})"
+)
+_PRIVATE_KEY: Final = re.compile(r"(?:0x)?[0-9a-fA-F]{64}\Z")
+
+
+def find(scan: Scan) -> None:
+    """Find the values of such names in a text with characters beyond ASCII."""
+    for kind, words in _NAMES.items():
+        for word in words:
+            place = scan.text.find(word)
+            while place >= 0:
+                _find_value(scan, place + len(word), kind)
+                place = scan.text.find(word, place + len(word))
+
+
+def _find_value(scan: Scan, end: int, kind: str) -> None:
+    match = _VALUE.match(scan.text, end)
+    value = match["value"].rstrip(".:!?*_~" if kind != "password" else ".:") if match else ""
+    if match and (_PRIVATE_KEY.match(value) if kind == "private_key" else _is_secret(kind, value)):
+        scan.add(match.start("value"), match.start("value") + len(value), kind, general=True)
+
+
+def _is_secret(kind: str, value: str) -> bool:
+    return nearby_names.is_secret(Verdict(kind, Rule.ALWAYS), value) and not checks.is_path(value)
