@@ -113,8 +113,10 @@ def _migrate_module(path: Path, name: str, source: bytes, module: cst.Module, pr
         traced, tracing_fault = _checked_code(plan, posts, clients, values, path, name, project)
         after, clients = (after, []) if tracing_fault else (traced, clients)
     called_providers = {sdk.PROVIDERS[site.sdk] for site in plan.sites if site.blocked is not None or fault}
-    is_traced_elsewhere = bool(project.traced_sdks) and not fault
-    marked, non_chat_calls = allow_marks.add_allow_comments(after, called_providers, is_traced_elsewhere)
+    traced_providers = {sdk.PROVIDERS[name] for name in sdk.PROVIDERS if sdk.PACKAGES[name] in project.traced_sdks}
+    marked, non_chat_calls = allow_marks.add_allow_comments(
+        after, called_providers, traced_providers if not fault else ()
+    )
     if marked != after and selfcheck.fault(tree, marked, name):
         marked = after
     sites = [
