@@ -34,7 +34,7 @@ _LINE = re.compile(rb"(?:GET|POST|PUT|PATCH|HEAD|DELETE|OPTIONS|CONNECT) (\S{1,2
 _HOST = re.compile(rb"\r\nhost:[ \t]*([^\s]{1,300})[ \t]*\r\n", re.IGNORECASE)
 _LONGEST: Final = 16_000  # bytes of a request's head that are read
 _HTTPS: Final = 443
-_SOCKET: Final[type] = _socket.socket.__mro__[-2]  # the interpreter's own, whose methods cannot be replaced
+_SOCKET: Final[Any] = _socket.socket.__mro__[-2]  # the interpreter's own, whose methods cannot be replaced
 
 
 class _BareKind(type):
