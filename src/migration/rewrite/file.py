@@ -22,7 +22,7 @@ from src.migration.rewrite.find import raw_posts
 from src.migration.rewrite.find.traceable import TraceableClient, traceable_clients
 from src.migration.rewrite.plan import Plan, Planner
 from src.migration.rewrite.project import neighbours, own_server, star_imports
-from src.migration.rewrite.project.taken_names import taken_names
+from src.migration.rewrite.project.taken_names import exported_names, taken_names
 from src.migration.rewrite.records import LEFT, Outcome, ProjectContext, ReportedSite, Unprovable
 
 if TYPE_CHECKING:
@@ -204,7 +204,7 @@ def _traced(factory: str) -> Edit:
 
 
 def _cleaned_code(module: cst.Module, values: Evaluator, path: Path, project: ProjectContext) -> str:
-    taken = taken_names(path, neighbours.users_of(path))
+    taken = taken_names(path, neighbours.users_of(path)) | exported_names(values.tree, path)
     cleaned = imports.without_unused(module, values, project.required_setups, taken)
     return imports.with_blank_line_after_imports(cleaned).code
 
