@@ -141,6 +141,28 @@ def test_an_import_is_a_test_of_presence_by_how_its_name_is_used(use: str, is_te
 
 
 @pytest.mark.parametrize(
+    ("name", "text", "is_kept"),
+    [
+        ("desk/__init__", "from openai import Timeout\n", True),
+        ("desk/names", "from openai import Timeout\n", False),
+        ("desk/names", "from openai import APIError, Timeout\nx = 1\n__all__ = ['Timeout', 'x']\n", True),
+        ("desk/names", "from openai import Timeout\n__all__ = []\n__all__ += ['Timeout']\n", True),
+        ("desk/names", "from openai import Timeout as Timeout\n", True),
+        ("desk/names", "from openai import Timeout\ndef wait(limit: 'Timeout'): pass\n", True),
+        ("desk/names", "from openai import Timeout\nname = 'Timeout'\n", False),
+    ],
+)
+def test_a_name_that_a_file_offers_stays_imported(name: str, text: str, is_kept: bool, tmp_path: Path) -> None:
+    file = tmp_path / f"{name}.py"
+    file.parent.mkdir()
+    file.write_text(text)
+    (job,) = jobs_of([tmp_path])
+    after = (migrate(job.path, job.name, job.project).after or text.encode()).decode()
+    assert ("import Timeout" in after or ", Timeout" in after) is is_kept
+    assert "APIError" not in after
+
+
+@pytest.mark.parametrize(
     ("names", "status"),
     [("import re\nPATTERN = 1", "migrated"), ("PATTERN = 1", "review"), ("__all__ = ['PATTERN']\nimport re", "review")],
 )

@@ -22,7 +22,7 @@ from src.migration.rewrite.find import raw_posts
 from src.migration.rewrite.find.traceable import TraceableClient, traceable_clients
 from src.migration.rewrite.plan import Plan, Planner
 from src.migration.rewrite.project import neighbours, own_server, star_imports
-from src.migration.rewrite.project.taken_names import taken_names
+from src.migration.rewrite.project.taken_names import exported_names, taken_names
 from src.migration.rewrite.records import LEFT, Outcome, ProjectContext, ReportedSite, Unprovable
 
 if TYPE_CHECKING:
@@ -113,8 +113,10 @@ def _migrate_module(path: Path, name: str, source: bytes, module: cst.Module, pr
         traced, tracing_fault = _checked_code(plan, posts, clients, values, path, name, project)
         after, clients = (after, []) if tracing_fault else (traced, clients)
     called_providers = {sdk.PROVIDERS[site.sdk] for site in plan.sites if site.blocked is not None or fault}
-    is_traced_elsewhere = bool(project.traced_sdks) and not fault
-    marked, non_chat_calls = allow_marks.add_allow_comments(after, called_providers, is_traced_elsewhere)
+    traced_providers = {sdk.PROVIDERS[name] for name in sdk.PROVIDERS if sdk.PACKAGES[name] in project.traced_sdks}
+    marked, non_chat_calls = allow_marks.add_allow_comments(
+        after, called_providers, traced_providers if not fault else ()
+    )
     if marked != after and selfcheck.fault(tree, marked, name):
         marked = after
     sites = [
@@ -202,7 +204,7 @@ def _traced(factory: str) -> Edit:
 
 
 def _cleaned_code(module: cst.Module, values: Evaluator, path: Path, project: ProjectContext) -> str:
-    taken = taken_names(path, neighbours.users_of(path))
+    taken = taken_names(path, neighbours.users_of(path)) | exported_names(values.tree, path)
     cleaned = imports.without_unused(module, values, project.required_setups, taken)
     return imports.with_blank_line_after_imports(cleaned).code
 

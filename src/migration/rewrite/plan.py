@@ -14,7 +14,7 @@ from src.migration.rewrite.find.calls import find_calls
 from src.migration.rewrite.find.clients import group_clients
 from src.migration.rewrite.project.own_server import refuse_own_client
 from src.migration.rewrite.records import Site, Unprovable
-from src.migration.rewrite.translate import handlers, keys, models
+from src.migration.rewrite.translate import evaluations, handlers, keys, models
 from src.migration.rewrite.translate.arguments import translate_call
 from src.migration.rewrite.translate.broad_handlers import check_broad_handlers
 from src.migration.rewrite.translate.constructions import arguments_of
@@ -204,6 +204,10 @@ class Planner:
         if has_unknown or len(specs) != 1 or len(clients) != 1:
             reason = group.blockers[0] if group.blockers else "one of its client's calls stays"
             raise Unprovable(f"the client cannot become a model: {reason}", "get the model with ModelFactory.get_model")
+        if any(value.kind == "none" for value in site.values):
+            raise Unprovable(
+                "its client can be None, where the call failed", "get the model with ModelFactory.get_model"
+            )
         return self._inline(site, translated, specs[0])
 
     def _providers_with_method(self, site: Site) -> tuple[str, ...]:
@@ -230,6 +234,14 @@ class Planner:
                 "what its client is made with is known only where it is made",
                 "get the model with ModelFactory.get_model",
             )
+        is_of_module = all(value.kind == "module" for value in site.values)
+        for call in (call for part in parts for call in evaluations.of(part, self.values)):
+            where = f"line {self.tree.line(call)}: {code(call)[:60]}"
+            if not is_of_module:
+                raise Unprovable(
+                    f"{where} is evaluated once, and would be at each call", "keep its value in a constant"
+                )
+            site.review.append(f"{where} is evaluated at each call now, and was once")
         return Move(site=site, translated=translated, route="inline", spec=spec)
 
     def _convert_clients(self, plan: Plan, open_groups: set[int]) -> None:

@@ -34,6 +34,23 @@ _LINE = re.compile(rb"(?:GET|POST|PUT|PATCH|HEAD|DELETE|OPTIONS|CONNECT) (\S{1,2
 _HOST = re.compile(rb"\r\nhost:[ \t]*([^\s]{1,300})[ \t]*\r\n", re.IGNORECASE)
 _LONGEST: Final = 16_000  # bytes of a request's head that are read
 _HTTPS: Final = 443
+_SOCKET: Final[Any] = _socket.socket.__mro__[-2]  # the interpreter's own, whose methods cannot be replaced
+
+
+class _BareKind(type):
+    """Takes every socket for an instance of the class that stands in for the interpreter's own."""
+
+    def __instancecheck__(cls, item: object) -> bool:
+        return isinstance(item, _SOCKET) if cls is _Bare else type.__instancecheck__(cls, item)
+
+    def __subclasscheck__(cls, kind: type) -> bool:
+        return issubclass(kind, _SOCKET) if cls is _Bare else type.__subclasscheck__(cls, kind)
+
+
+class _Bare(_socket.socket, metaclass=_BareKind):
+    """Stands in for `_socket.socket` once the guard is on, with methods that can be guarded."""
+
+    __slots__ = ()
 
 
 def cover() -> None:
@@ -42,9 +59,11 @@ def cover() -> None:
     gevent and eventlet replace `socket.socket`, `ssl.SSLSocket` and `ssl.SSLContext`, before the guard is switched on
     or after it; an eventlet program holds copies of both modules, too. All of their sockets write through a class whose
     base is the interpreter's own socket, and all of their contexts are of a class whose base is the interpreter's own.
+    What a program makes of `_socket` itself, from then on, is of a class of the guard's.
     """
-    for kind in _socket.socket.__subclasses__():
+    for kind in _SOCKET.__subclasses__():
         cover_kind(kind)
+    _socket.socket = _socket.SocketType = _Bare  # type: ignore[misc] # what the interpreter does not mind
     for owner in _tls_sockets():
         for name in ("send", "sendall", "write"):
             _wrap(owner, name, _judge_encrypted)
@@ -61,7 +80,7 @@ def cover() -> None:
 def cover_kind(kind: type) -> None:
     """Put the guard before what sockets of a class write, or of the class that it is made of."""
     for owner in kind.__mro__:
-        if _socket.socket in owner.__bases__:
+        if _SOCKET in owner.__bases__:
             for name in ("send", "sendall"):
                 _wrap(owner, name, _judge_bytes)
             if hasattr(owner, "sendmsg"):

@@ -223,27 +223,36 @@ class _Threads:
             if self._queue and self._bytes + entry.size > MOST_WAITING_BYTES:
                 return False
             entry.rows.add()
-            if self._idle > len(self._queue) or self._start() or self._count:
-                self._queue.append(entry)
-                if not self.waiting:
-                    self._moved_at = time.monotonic()
-                self._bytes += entry.size
-                self.waiting += 1
-                self._work.notify()
+            needs_thread = self._idle <= len(self._queue) and self._count < _MOST_THREADS
+            self._count += needs_thread
+            if not needs_thread:
+                self._append(entry)
+                return True
+        # A thread of gevent's runs at once, and takes the lock, which may be the interpreter's own.
+        is_started = self._start()
+        with self._work:
+            self._count -= not is_started
+            if self._count:
+                self._append(entry)
                 return True
         _perform(entry)  # no thread can start: the interpreter is shutting down, or there are too many
         return True
 
+    def _append(self, entry: _Entry) -> None:
+        self._queue.append(entry)
+        if not self.waiting:
+            self._moved_at = time.monotonic()
+        self._bytes += entry.size
+        self.waiting += 1
+        self._work.notify()
+
     def _start(self) -> bool:
-        """Start a thread, unless there are as many as there may be."""
-        if self._count >= _MOST_THREADS:
-            return False
+        """Start a thread; tell whether one can start."""
         _watch_forks()
         try:
             threading.Thread(target=self._run, name="moondev-store", daemon=True).start()
         except RuntimeError:
             return False
-        self._count += 1
         return True
 
     def _run(self) -> None:

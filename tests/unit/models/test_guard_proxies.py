@@ -182,6 +182,13 @@ PROGRAM = """
             sock.send(b"POST /v1 HTTP/1.1\\r\\nAccept: */*\\r\\nHost: api.openai.com\\r\\n\\r\\n")
     def ask_by_tls():
         with socket.create_connection(PROXY) as sock: TLS.wrap_socket(sock, server_hostname="api.openai.com")
+    def ask_by_bare_socket():
+        import _socket
+        sock = _socket.socket(); sock.connect(PROXY); sock.sendall(CONNECT)
+    def ask_by_bare_socket_with_a_name():
+        from _socket import socket as bare
+        sock = bare(socket.AF_INET, socket.SOCK_STREAM); sock.connect(PROXY); sock.send(CONNECT)
+        assert isinstance(sock, bare) and isinstance(socket.socket(), bare)
     def ask_by_streams():
         async def go():
             _, writer = await asyncio.open_connection(*PROXY); writer.write(CONNECT); await writer.drain()

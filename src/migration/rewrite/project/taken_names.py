@@ -5,13 +5,45 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+import libcst as cst
+
 from src.migration.check import notebook
+from src.migration.rewrite.analysis.syntax import code, walk
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
+    from src.migration.rewrite.analysis.tree import Tree
+
 _FROM_IMPORT = re.compile(r"^\s*from\s+([\w.]+)\s+import\s+(\([^)]*\)|[^\n]*)", re.MULTILINE)
+
+
+def exported_names(tree: Tree, file: Path) -> frozenset[str]:
+    """Return the names that a file offers to others or names in texts: by `__all__`, in quoted annotations, `X as X`.
+
+    What a package's `__init__` imports and does not use itself is there for others.
+    """
+    words: set[str] = set()
+    has_list = "__all__" in tree.code
+    for node in tree.nodes:
+        is_statement = has_list and isinstance(node, cst.Assign | cst.AugAssign | cst.AnnAssign | cst.Expr)
+        if (is_statement and "__all__" in code(node)) or isinstance(node, cst.Annotation):
+            words.update(_words(node))
+        elif (
+            isinstance(node, cst.ImportAlias) and node.asname is not None and code(node.asname.name) == code(node.name)
+        ):
+            words.add(code(node.name))
+    if file.name == "__init__.py":
+        names = tree.bound.get(tree.module, {})
+        words.update(name for name in names if not tree.loads(name, tree.module))
+    return frozenset(words)
+
+
+def _words(node: cst.CSTNode) -> Iterator[str]:
+    for part in walk(node):
+        if isinstance(part, cst.SimpleString):
+            yield from re.findall(r"\w+", part.value)
 
 
 def taken_names(file: Path, users: Iterable[Path]) -> frozenset[str]:

@@ -12,7 +12,7 @@ from src.migration.rewrite.analysis.check_facts import VOCABULARY
 from src.migration.rewrite.analysis.folding import MARK, environment_variables, fold
 from src.migration.rewrite.analysis.syntax import code, is_none, keyword, positional, walk
 from src.migration.rewrite.records import Unprovable
-from src.migration.rewrite.translate import keys
+from src.migration.rewrite.translate import evaluations, keys
 from src.migration.rewrite.translate.constructions import Construction, arguments_of
 from src.migration.rewrite.translate.google_config import google_options, literal_settings
 from src.migration.rewrite.translate.model_spec import ModelSpec
@@ -266,7 +266,10 @@ def _apply_configure_calls(spec: ModelSpec, call: cst.Call, values: Evaluator, s
         portable, parts = keys.made_portable(
             spec, values, lambda part: stands_alone(part, values) or stands_beside(part, call, values)
         )
-        if any(not (stands_alone(part, values) or stands_beside(part, call, values)) for part in parts):
+        is_repeated = values.tree.enclosing_function(call) is not None and any(
+            True for part in parts for _ in evaluations.of(part, values)
+        )
+        if is_repeated or any(not (stands_alone(part, values) or stands_beside(part, call, values)) for part in parts):
             raise Unprovable("the key is known only where genai.configure is called", "say it to get_model as api_key")
         spec.settings, spec.imports = portable.settings, portable.imports
 
