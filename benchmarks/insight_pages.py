@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _SECONDS: Final = 600.0  # for one page
+_COMPUTED: Final = "/advice/findings.csv"
 _FILTERED: Final = (
     "/?since=30d",
     "/?agent=agent_3&symbol=BTC-USD",
@@ -44,6 +45,7 @@ _FILTERED: Final = (
     "/quality?symbol=BTC-USD&by=agent",
     "/prompts?agent=agent_3&symbol=BTC-USD",
     "/advice?since=7d&agent=agent_3",
+    "/advice/findings.csv?since=7d&agent=agent_3",
     "/decisions?symbol=BTC-USD&agent=agent_3&outcome=right",
     "/accuracy?by=member&symbol=ETH-USD",
     "/swarm?agent=agent_3&since=30d",
@@ -72,6 +74,7 @@ def measure_pages(path: Path) -> None:
     with _client(path) as get:
         for kind in KINDS.values():
             _show(get, kind.address)
+        _show(get, _COMPUTED)  # waits for what the page computes beside it
 
 
 def measure_filters(path: Path) -> None:

@@ -108,7 +108,7 @@ def test_advice_on_many_calls_says_how_far_it_is_and_then_as_of_when(
         assert "stop paying for calls that fail" in csv
         page = client.get("/advice").text
         assert "As of 20" in page
-        assert "more was recorded since" not in page
+        assert "counted since" not in page
         assert "http-equiv" not in page
         store = Recorder(path)
         store.call("anew", time.time_ns(), 0.1)

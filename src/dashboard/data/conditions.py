@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from src.observability.search.conditions import TraceFilter
 from src.observability.search.matching import matching
-from src.observability.search.text_index import numbers_with
+from src.observability.search.text_index import Bounded, numbers_with
 
 if TYPE_CHECKING:
     import sqlite3
@@ -227,17 +227,9 @@ def _with_text(
 def _by_index(
     connection: sqlite3.Connection, wanted: TraceFilter, numbers: Numbers, also: Sequence[str], deadline: float
 ) -> tuple[list[str], int | None]:
-    reached: list[int] = []
-
-    def until_over() -> Iterator[int]:
-        for number in numbers():
-            yield number
-            if time.monotonic() > deadline:
-                reached.append(number - 1)
-                return
-
-    ids = matching(connection, wanted, numbers=until_over, also=also)
-    return ids, reached[0] if reached else None
+    bounded = Bounded(numbers, deadline - time.monotonic())
+    ids = matching(connection, wanted, numbers=bounded, also=also)
+    return ids, bounded.upto
 
 
 def _by_windows(

@@ -18,7 +18,6 @@ from src.dashboard.view.panels import Chart, Column, Figure, Link, Page, Panel, 
 from src.insight.advice import wording
 from src.insight.advice.content import make_advice
 from src.insight.facts.filters import Filter
-from src.insight.facts.reader import FactsReader
 from src.observability.ledger import LedgerReader
 from src.observability.search.records import moment
 from src.observability.store.ledger_queries import has_ledger
@@ -32,6 +31,7 @@ if TYPE_CHECKING:
     from src.dashboard.pages.kinds import Context
     from src.insight.advice.content import Advice
     from src.insight.advice.finding import Finding
+    from src.insight.facts.reader import FactsReader
 
 _FILTERS: Final = ("since", "until", "agent", "model", "provider", "symbol", "environment", "session")
 _TEXTS: Final = 1_000  # of so many calls each kind reads the texts; the command reads more
@@ -64,8 +64,9 @@ def _build(context: Context) -> Page:
     if context.filters.since is None:
         context = replace(context, filters=replace(context.filters, since=_USUAL))
     ledger = context.store.ask(_marks, (), context.limits)
-    marks = (*ledger, *context.store.ask(traces.marks, (), context.limits))
-    if _is_small(context, sum(ledger[:1])):
+    n, counted = facts.ask(context.store, partial(_extent, calls.chosen(context)), context.limits)
+    marks = (*ledger, *context.store.ask(traces.marks, (), context.limits), *counted)
+    if n <= _FEW and sum(ledger[:1]) <= _FEW:  # a page can wait for that
         page = partial(facts.ask, context.store, partial(_page, context, progress=Progress()), context.limits)
         return context.remembered("advice", page, Version(("advice", context.store.name), marks))
     key = ("advice", context.store.name, context.filters, tuple(sorted(context.options.items())))
@@ -73,11 +74,11 @@ def _build(context: Context) -> Page:
     return _as_far(result)
 
 
-def _is_small(context: Context, decisions: int) -> bool:
-    """Tell whether so few calls and decisions are to be gone through that a page can wait for that."""
-    filter_ = calls.chosen(context)
-    count = partial(FactsReader.totals, filter_=Filter(since_ns=filter_.since_ns, until_ns=filter_.until_ns))
-    return decisions <= _FEW and facts.ask(context.store, count, context.limits).n <= _FEW
+def _extent(filter_: Filter, reader: FactsReader) -> tuple[int, tuple[int, ...]]:
+    """Return how many calls a filter's period has, and what changes whenever facts come or go."""
+    state = reader.freshness()
+    n = reader.totals(Filter(since_ns=filter_.since_ns, until_ns=filter_.until_ns)).n
+    return n, (state.observations, state.behind, state.expired)
 
 
 def _anew(context: Context, limits: Limits, progress: Progress) -> Page:
@@ -95,7 +96,7 @@ def _as_far(result: Result[Page]) -> Page:
     if result.progress is not None:
         as_of += f"; what came since is being counted: {result.progress}. Reload the page to see it"
     elif not result.is_newest:
-        as_of += "; more was recorded since. Reload the page to see it"
+        as_of += "; more was recorded or counted since. Reload the page to see it"
     return replace(result.value, notes=(f"{as_of}.", *result.value.notes))
 
 

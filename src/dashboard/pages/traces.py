@@ -31,6 +31,7 @@ FILTERS: Final = (
     "category", "name", "text", "min_ms", "min_usd",
 )  # fmt: skip
 _SEARCH_S: Final = 1.8  # for which texts and traces are searched for a page
+_SESSIONS_S: Final = 0.7  # summing up what is found takes half as long again as the search
 _NEWEST_LIVE: Final = 50  # observations that the live view begins with
 NO_TRACES: Final = (
     "There are no traces yet: any call through ModelFactory makes one, such as `moondev trade EURUSD --swarm`."
@@ -197,7 +198,7 @@ _SESSION_FILTERS: Final = ("since", "until", "agent", "model", "provider", "symb
 def _sessions(context: Context) -> Page:
     lines: tuple[str, ...] = ()
     if context.filters.set_values():
-        chosen = chosen_observations(context)
+        chosen = chosen_observations(context, seconds=_SESSIONS_S)
         lines = search_notes(context, chosen)
         items: list[SessionSums] = context.store.ask(partial(traces.sessions, chosen=chosen), [], context.limits)
     else:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
 from urllib.parse import urlencode
 
-from src.insight.facts.rows import Mark
+from src.insight.facts.extremes import Mark
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -24,18 +24,27 @@ NO_ANSWER: Final = 9
 _CODES: Final[dict[str | None, int]] = {"BUY": 1, "SELL": -1, "NOTHING": 0, None: NO_ANSWER}
 
 
-class Usual(NamedTuple):
-    """Questions and the answers that were acted on: the arrays of `Pairs` but for the others'."""
+class Answered(NamedTuple):
+    """Questions and the answers that were acted on: arrays of one length.
+
+    Attributes:
+        time_ns: When it was decided.
+        as_of_ns: The close of the newest bar that they saw.
+        move: By how much the price moved until the horizon, as a fraction; not a number where that is not judged.
+        horizon_s: The horizon.
+        action: The action of the answer: 1 for BUY, -1 for SELL, 0 for NOTHING, or NO_ANSWER.
+        usd: What it cost in dollars; not a number where that is not known.
+    """
 
     time_ns: Any
     as_of_ns: Any
     move: Any
     horizon_s: Any
-    usual: Any
-    usual_usd: Any
+    action: Any
+    usd: Any
 
     @classmethod
-    def of(cls, rows: Sequence[tuple[int, int, float | None, int, str | None, float | None]]) -> Usual:
+    def of(cls, rows: Sequence[tuple[int, int, float | None, int, str | None, float | None]]) -> Answered:
         """Return rows in the order of the fields, at least one, as arrays."""
         import numpy
 
@@ -46,62 +55,53 @@ class Usual(NamedTuple):
             numpy.array(costs, dtype=float),
         )
 
+    def take(self, places: Any) -> Answered:
+        """Return those at some places, or where a mask holds."""
+        return Answered(*(column[places] for column in self))
+
 
 @dataclass(frozen=True, slots=True)
 class Pairs:
     """The answers of two deciders to many questions: arrays of one length, in the order of time.
 
-    Actions are 1 for BUY, -1 for SELL, 0 for NOTHING, or NO_ANSWER; unknown moves and costs are not a number.
-
     Attributes:
-        time_ns: When it was decided.
-        as_of_ns: The close of the newest bar that they saw.
-        move: By how much the price moved until the horizon, as a fraction; not a number where that is not judged.
-        horizon_s: The horizon.
-        usual: The action of the answer that was acted on.
-        usual_usd: What it cost in dollars.
-        other: The action of the answer that is compared with it.
-        other_usd: What that cost.
+        usual: The questions with the answers that were acted on.
+        other: The actions of the answers that are compared with these.
+        other_usd: What those cost; not a number where that is not known.
     """
 
-    time_ns: Any
-    as_of_ns: Any
-    move: Any
-    horizon_s: Any
-    usual: Any
-    usual_usd: Any
+    usual: Answered
     other: Any
     other_usd: Any
 
     @classmethod
-    def of(cls, usual: Usual, others: Sequence[tuple[int, str | None, float | None]]) -> Pairs:
+    def of(cls, usual: Answered, others: Sequence[tuple[int, str | None, float | None]]) -> Pairs:
         """Return a model's answers beside the usual ones: each the place of its question, an action and a cost."""
         import numpy
 
         places, actions, costs = zip(*others, strict=True)
-        taken = numpy.array(places, dtype="int64")
         pairs = cls(
-            **{name: getattr(usual, name)[taken] for name in Usual._fields},
+            usual=usual.take(numpy.array(places, dtype="int64")),
             other=numpy.array([_CODES[action] for action in actions], dtype="int64"),
             other_usd=numpy.array(costs, dtype=float),
         )
-        return pairs.take(numpy.argsort(pairs.time_ns, kind="stable"))
+        return pairs.take(numpy.argsort(pairs.usual.time_ns, kind="stable"))
 
     def __len__(self) -> int:
         """Return how many questions there are."""
-        return len(self.time_ns)
+        return len(self.other)
 
     def take(self, places: Any) -> Pairs:
         """Return those at some places, or where a mask holds."""
-        return Pairs(**{item.name: getattr(self, item.name)[places] for item in fields(self)})
+        return Pairs(usual=self.usual.take(places), other=self.other[places], other_usd=self.other_usd[places])
 
     def saved(self) -> tuple[Any, Any]:
         """Return the times of the questions whose costs are known, and how much less the other answers cost."""
         import numpy
 
-        usd = self.usual_usd - self.other_usd
+        usd = self.usual.usd - self.other_usd
         is_known = ~numpy.isnan(usd)
-        return self.time_ns[is_known], usd[is_known]
+        return self.usual.time_ns[is_known], usd[is_known]
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,9 +148,9 @@ def compared(pairs: Pairs) -> Comparison:
     """Return how two deciders compare. A NOTHING, or no answer, is no trade: it counts in agreement alone."""
     import numpy
 
-    same = int((pairs.usual == pairs.other).sum())
-    trades = (numpy.abs(pairs.usual) == 1) | (numpy.abs(pairs.other) == 1)
-    judged = pairs.take(trades & ~numpy.isnan(pairs.move))
+    same = int((pairs.usual.action == pairs.other).sum())
+    trades = (numpy.abs(pairs.usual.action) == 1) | (numpy.abs(pairs.other) == 1)
+    judged = pairs.take(trades & ~numpy.isnan(pairs.usual.move))
     return Comparison(
         n=len(pairs), agreement=wilson(same, len(pairs)), judged=len(judged), difference=_difference(judged)
     )
@@ -162,12 +162,12 @@ def _difference(judged: Pairs) -> Interval:
     if not len(judged):
         return UNKNOWN
     columns = []
-    for action in (judged.other, judged.usual):
+    for action in (judged.other, judged.usual.action):
         direction = numpy.where(numpy.abs(action) == 1, action, 0)
-        columns += [direction * judged.move > 0, direction != 0]
-    overlap_days = int(judged.horizon_s.max()) / 86_400
+        columns += [direction * judged.usual.move > 0, direction != 0]
+    overlap_days = int(judged.usual.horizon_s.max()) / 86_400
     rows = numpy.column_stack(columns).astype(float)
-    return ratio_interval(judged.as_of_ns // DAY_NS, rows, _gap, overlap_days=overlap_days)
+    return ratio_interval(judged.usual.as_of_ns // DAY_NS, rows, _gap, overlap_days=overlap_days)
 
 
 def _gap(sums: Any) -> Any:

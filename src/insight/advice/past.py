@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     from src.insight.advice.finding import Results
     from src.insight.facts.call_columns import Calls
+    from src.insight.facts.extremes import Mark
     from src.insight.facts.reader import FactsReader
-    from src.insight.facts.rows import Mark
     from src.observability.ledger import Entry, MemberVote
     from src.observability.store.reader import StoreReader
 

@@ -32,10 +32,11 @@ if TYPE_CHECKING:
     from typing import Self
 
     from src.insight.facts.call_columns import Calls
+    from src.insight.facts.extremes import Mark
     from src.insight.facts.filters import Dimension
     from src.insight.facts.headroom import HeadroomFigures
     from src.insight.facts.records import Fact, ScoreFact, ScoreTotals, TraceFacts
-    from src.insight.facts.rows import Mark, Place
+    from src.insight.facts.rows import Place
     from src.insight.facts.sums_of_filters import Cells
 
 Step = Literal["day", "hour"]

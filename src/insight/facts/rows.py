@@ -6,7 +6,8 @@ from itertools import takewhile
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
-from src.insight.facts.day_columns import span_number
+from src.insight.facts.day_columns import Cover, cover, one_moment, span_number
+from src.insight.facts.extremes import MOST_MARKS, outermost
 from src.insight.facts.filters import conditions
 from src.insight.facts.ranges import within
 from src.insight.facts.records import Fact, ScoreFact, ScoreTotals, TraceFacts
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterable, Sequence
 
+    from src.insight.facts.extremes import Mark
     from src.insight.facts.filters import Filter
     from src.insight.facts.names import NamesById
 
@@ -28,16 +30,10 @@ _TEXTS: Final = frozenset(NAMED)
 # The last column is the key.
 _SELECT: Final = f"SELECT {', '.join(_IDS.get(name, name) for name in Fact._fields)}, key FROM facts WHERE 1"
 _ORDERS: Final = {"start": "key", "cost": "cost_nano", "duration": "duration_us"}
+_SPAN_PLACE: Final = Fact._fields.index("span_id")
 _NEVER_NONE: Final = ("name", "type")
 _MOST_AT_ONCE: Final = 10_000  # rows that are asked for at once
 _LONGEST_TRACE_S: Final = 86_400  # around a fact, where its trace's others are looked for before there is an index
-
-
-class Mark(NamedTuple):
-    """What tells a fact from all others in columns: its start in nanoseconds, and the number of its id."""
-
-    start_ns: int
-    span: int
 
 
 class Place(NamedTuple):
@@ -62,18 +58,35 @@ class Rows:
         if order not in _ORDERS:
             raise ValueError(f"{order!r} is no order of observations: use {', '.join(_ORDERS)}.")
         where, values = conditions(self._connection, filter_)
+        if order != "start":
+            with one_moment(self._connection):
+                return self._outermost(filter_, order, limit, ascending=ascending)
+        # Keys are in the order of whole seconds: the last one is read to its end, and all are sorted.
         where += within(filter_.since_ns, filter_.until_ns)
-        if order == "cost":
-            where += " AND cost_nano IS NOT NULL"
-        direction = "ASC" if ascending else "DESC"
-        if order == "start":
-            # Keys are in the order of whole seconds: the last one is read to its end, and all are sorted.
-            rows = self._whole_seconds(f"{_SELECT} {where} ORDER BY key {direction}", values, limit)
-            facts = self._facts(rows)
-            facts.sort(key=attrgetter("start_ns"), reverse=not ascending)
-            return facts[:limit]
-        statement = f"{_SELECT} {where} ORDER BY {_ORDERS[order]} {direction} LIMIT {int(limit)}"
-        return self._facts(self._connection.execute(statement, values).fetchall())
+        rows = self._whole_seconds(f"{_SELECT} {where} ORDER BY key {'ASC' if ascending else 'DESC'}", values, limit)
+        facts = self._facts(rows)
+        facts.sort(key=attrgetter("start_ns"), reverse=not ascending)
+        return facts[:limit]
+
+    def _outermost(
+        self, filter_: Filter, order: Literal["cost", "duration"], limit: int, *, ascending: bool
+    ) -> list[Fact]:
+        """Return the facts with the greatest or the least amounts: by columns of days, and all facts of the rest."""
+        column = _ORDERS[order]
+        where, values = conditions(self._connection, filter_)
+        whole = Cover((), ((filter_.since_ns, filter_.until_ns),))
+        days, rest = cover(self._connection, filter_) if limit <= MOST_MARKS else whole
+        rows: list[tuple[Any, ...]] = []
+        for since, until in rest:
+            condition = f"{where} {within(since, until)} AND {column} IS NOT NULL"
+            statement = f"{_SELECT} {condition} ORDER BY {column} {'ASC' if ascending else 'DESC'} LIMIT {int(limit)}"
+            rows += self._connection.execute(statement, values).fetchall()
+        for mark in outermost(self._connection, days, filter_, column, limit, ascending=ascending):
+            at = self._connection.execute(f"{_SELECT} {within(mark.start_ns, mark.start_ns + 1)}")
+            rows += [row for row in at if span_number(row[_SPAN_PLACE]) == mark.span][:1]
+        place = Fact._fields.index("cost_nano" if order == "cost" else "duration_us")
+        rows.sort(key=lambda row: row[place], reverse=not ascending)
+        return self._facts(rows[:limit])
 
     def located(self, marks: Iterable[Mark]) -> list[Place]:
         """Return where observations stand, in the order of their marks; those that are gone lack."""

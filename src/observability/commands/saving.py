@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import csv
 import os
 from typing import IO, TYPE_CHECKING, Any, Final, Protocol
@@ -10,6 +9,7 @@ from typing import IO, TYPE_CHECKING, Any, Final, Protocol
 import orjson
 
 from src.observability.commands.console import err, note
+from src.observability.commands.whole_files import replacing
 
 if TYPE_CHECKING:
     import sqlite3
@@ -50,25 +50,15 @@ def save(path: Path, items: Iterable[StoredObservation], *, total: int | None) -
         OSError: the file cannot be written.
     """
     opened = writer_for(path)
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}.unfinished")
     count = 0
-    try:
-        with unfinished.open("xb") as file:
-            unfinished.chmod(0o600)  # it holds prompts, as the store does
-            writer = opened(file)
-            for rows in _parts(_progress(items, total)):
-                writer.write(rows)
-                count += len(rows)
-            writer.close()
-            file.flush()
-            os.fsync(file.fileno())
-        unfinished.replace(path)
-    except OSError as error:
-        error.filename = str(path)
-        raise
-    finally:
-        with contextlib.suppress(FileNotFoundError):
-            unfinished.unlink()
+    with replacing(path, 0o600) as file:  # it holds prompts, as the store does
+        writer = opened(file)
+        for rows in _parts(_progress(items, total)):
+            writer.write(rows)
+            count += len(rows)
+        writer.close()
+        file.flush()
+        os.fsync(file.fileno())
     return count
 
 

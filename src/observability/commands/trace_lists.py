@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from src.observability.commands.console import duration, escape, money, out, print_json
 from src.observability.commands.tables import Column, print_table
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    import sqlite3
+    from collections.abc import Iterator, Sequence
 
     from src.observability.search.conditions import TraceFilter
     from src.observability.search.summaries import TraceListing
@@ -30,13 +32,77 @@ _COLUMNS: Final = (
 )
 
 
-def newest_traces(reader: StoreReader, wanted: TraceFilter, limit: int | None) -> list[TraceListing]:
-    """Return the newest traces that fulfil a filter, newest first."""
+class Newest(NamedTuple):
+    """The newest traces that fulfil a filter, newest first.
+
+    Attributes:
+        traces: The traces.
+        remark: How far texts were searched, in words, where the time was over before the oldest; else None.
+    """
+
+    traces: list[TraceListing]
+    remark: str | None
+
+
+def newest_traces(reader: StoreReader, wanted: TraceFilter, limit: int, *, search_s: float) -> Newest:
+    """Return the newest traces that fulfil a filter.
+
+    Args:
+        reader: The store.
+        wanted: The filter.
+        limit: The most traces.
+        search_s: How long texts are searched, in seconds.
+    """
     from src.observability.search.summaries import listings
 
-    ids = trace_ids(reader, wanted, limit)
+    if wanted.text is None or search_s == float("inf"):
+        ids, remark = trace_ids(reader, wanted, limit), None
+    else:
+        ids, remark = _searched(reader, wanted, limit, search_s)
     nothing: list[TraceListing] = []
-    return reader.ask(lambda db: list(listings(db, ids)), nothing)
+    return Newest(reader.ask(lambda db: list(listings(db, ids)), nothing), remark)
+
+
+def _searched(reader: StoreReader, wanted: TraceFilter, limit: int, search_s: float) -> tuple[list[str], str | None]:
+    """Return the newest traces with a text, as far as they are found in the time, and what to say of the rest."""
+    from src.observability.search import text_index
+    from src.observability.search.matching import matching
+
+    nothing: list[str] = []
+    with text_index.numbers_with(reader.path, wanted.text) as numbers:
+        every = partial(_every_number, reader)
+        bounded = text_index.Bounded(numbers or every, search_s)
+        ids = reader.ask(lambda db: matching(db, wanted, limit, numbers=bounded), nothing)
+        if bounded.upto is None or len(ids) == limit:
+            return ids, None
+        return ids, _how_far(reader, bounded.upto, search_s, has_index=numbers is not None)
+
+
+def _every_number(reader: StoreReader) -> Iterator[int]:
+    first, last = reader.ask(lambda db: db.execute("SELECT min(seq), max(seq) FROM observations").fetchone(), (0, 0))
+    yield from range(last or 0, (first or 1) - 1, -1)
+
+
+def _how_far(reader: StoreReader, upto: int, search_s: float, *, has_index: bool) -> str | None:
+    """Return how far texts were searched; None where no older observation is left."""
+    from src.observability.search.records import moment
+
+    def left(connection: sqlite3.Connection) -> tuple[int, int]:
+        return (
+            connection.execute("SELECT count(*) FROM observations WHERE seq <= ?", (upto,)).fetchone()[0],
+            connection.execute(
+                "SELECT start_ns FROM observations WHERE seq > ? ORDER BY seq LIMIT 1", (upto,)
+            ).fetchone()[0],
+        )
+
+    count, start_ns = reader.ask(left, (0, 0))
+    if not count:
+        return None
+    advice = "" if has_index else " `moondev insight refresh` makes the index that searches are quick with."
+    return (
+        f"Searched for {search_s:g} s, back to {moment(start_ns)[:19].replace('T', ' ')} UTC: {count:,} older "
+        f"observations may have the text too. --search-s 600 looks further.{advice}"
+    )
 
 
 def trace_ids(reader: StoreReader, wanted: TraceFilter, limit: int | None) -> list[str]:

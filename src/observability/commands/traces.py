@@ -23,6 +23,7 @@ app = FastTyper(
 
 _NO_TRACES = "There are no traces yet: any call through ModelFactory makes one"
 _MOST = 1_000_000
+_SEARCH_S = 0.4
 _Limit = Annotated[int, typer.Option("--limit", "-n", min=1, max=_MOST, help="How many, newest first.")]
 _Json = Annotated[bool, typer.Option("--json", help="Print a JSON list.")]
 
@@ -41,6 +42,15 @@ def traces(context: typer.Context, limit: _Limit = 20, as_json: _Json = False) -
 def list_traces(
     limit: _Limit = 20,
     as_json: _Json = False,
+    search_s: Annotated[
+        float | None,
+        typer.Option(
+            min=0.0,
+            max=86_400.0,
+            show_default=False,
+            help=f"Seconds for which --search looks at texts, newest first: {_SEARCH_S}, or with --json to the end.",
+        ),
+    ] = None,
     **chosen: Unpack[options.TraceOptions],
 ) -> None:
     """List the newest traces, or the newest of those that the options leave: all of them must hold."""
@@ -48,10 +58,15 @@ def list_traces(
 
     wanted = options.trace_filter(chosen)
     reader = _reader()
-    newest = newest_traces(reader, wanted, limit)
+    seconds = search_s if search_s is not None else float("inf") if as_json else _SEARCH_S
+    newest, remark = newest_traces(reader, wanted, limit, search_s=seconds)
     if newest or as_json:
         print_listing(newest, as_json=as_json)
-    elif not reader.exists:
+    if remark is not None:
+        note(remark)
+    if newest or as_json or remark is not None:
+        return
+    if not reader.exists:
         note(_missing(reader))
     else:
         note(f"{_NO_TRACES}." if wanted.is_empty or not reader.last_seq() else "No trace is as the options want it.")

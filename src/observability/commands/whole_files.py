@@ -1,13 +1,40 @@
-"""Write a text file whole or not at all: a disk that is full leaves what was there before."""
+"""Write a file whole or not at all: a disk that is full leaves what was there before."""
 
 from __future__ import annotations
 
 import contextlib
 import os
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
+
+
+@contextlib.contextmanager
+def replacing(path: Path, mode: int | None) -> Iterator[IO[bytes]]:
+    """Give a file beside another one that replaces it once the block has ended, and is removed where that fails.
+
+    Args:
+        path: The file that is replaced, if it exists.
+        mode: Who may read and write the new one; as a new file of this user where not set.
+
+    Raises:
+        OSError: it cannot be written; the error names the file that was to be replaced.
+    """
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}.unfinished")
+    try:
+        with unfinished.open("xb") as file:
+            if mode is not None:
+                unfinished.chmod(mode)
+            yield file
+        unfinished.replace(path)
+    except OSError as error:
+        error.filename = str(path)
+        raise
+    finally:
+        with contextlib.suppress(OSError):
+            unfinished.unlink()
 
 
 def write_whole(path: Path, text: str) -> None:
@@ -18,19 +45,12 @@ def write_whole(path: Path, text: str) -> None:
     Raises:
         OSError: it cannot be written; the error names the file.
     """
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}.unfinished")
-    try:
-        if path.is_symlink() or (path.exists() and not path.is_file()):
+    if path.is_symlink() or (path.exists() and not path.is_file()):
+        try:
             path.write_text(text, encoding="utf-8")
-            return
-        with unfinished.open("x", encoding="utf-8") as file:
-            if path.exists():
-                unfinished.chmod(path.stat().st_mode & 0o777)
-            file.write(text)
-        unfinished.replace(path)
-    except OSError as error:
-        error.filename = str(path)
-        raise
-    finally:
-        with contextlib.suppress(OSError):
-            unfinished.unlink()
+        except OSError as error:
+            error.filename = str(path)
+            raise
+        return
+    with replacing(path, path.stat().st_mode & 0o777 if path.exists() else None) as file:
+        file.write(text.encode())

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -13,6 +14,36 @@ if TYPE_CHECKING:
     # Yields the numbers of all observations that can have a text, the newest first, each time that it is called.
     Numbers = Callable[[], Iterator[int]]
     Lookup = Callable[[Path, str], AbstractContextManager[Numbers | None]]
+
+LEAST: Final = 2_000  # observations that are looked at whatever time that takes: below a tenth of a second of work
+
+
+class Bounded:
+    """Numbers of observations, the newest first, until a time is over.
+
+    Args:
+        numbers: Yields the numbers.
+        seconds: How long they are yielded, from the first one on: what an index reads before is not counted.
+
+    Attributes:
+        upto: The number up to which none was yielded, where the time was over; else None: all were.
+    """
+
+    def __init__(self, numbers: Numbers, seconds: float) -> None:
+        self._numbers = numbers
+        self._seconds = seconds
+        self.upto: int | None = None
+
+    def __call__(self) -> Iterator[int]:
+        """Yield the numbers, and so many of them in any case that texts that an index finds rare are looked up."""
+        self.upto, deadline = None, None
+        for count, number in enumerate(self._numbers(), 1):
+            deadline = deadline or time.monotonic() + self._seconds
+            yield number
+            if count >= LEAST and time.monotonic() > deadline:
+                self.upto = number - 1
+                return
+
 
 _lookups: list[Lookup] = []
 

@@ -16,7 +16,8 @@ from src.insight.advice.kinds.prices import Prices
 from src.insight.advice.kinds.slow import Slow
 from src.insight.advice.kinds.uncached import Uncached, _Group
 from src.insight.advice.registry import KINDS
-from src.insight.facts.rows import Mark, number_of_id
+from src.insight.facts.extremes import Mark
+from src.insight.facts.rows import number_of_id
 from tests.unit.insight.stores import DAY_NS
 
 if TYPE_CHECKING:

@@ -125,6 +125,31 @@ def test_a_reader_that_was_asked_before_answers_as_a_new_one(store: Path, seed: 
     assert answers(store, questions) == [item for question in questions for item in answers(store, [question])]
 
 
+def amounts(path: Path, filters: list[Filter], limit: int) -> list[list[int | None]]:
+    """Return the amounts of the dearest, cheapest, longest and shortest facts; which of equals says nothing."""
+    result: list[list[int | None]] = []
+    with FactsReader(path) as facts:
+        for filter_ in filters:
+            for ascending in (False, True):
+                dearest = facts.rows(filter_, "cost", limit, ascending=ascending)
+                longest = facts.rows(filter_, "duration", limit, ascending=ascending)
+                result += [[item.cost_nano for item in dearest], [item.duration_us for item in longest]]
+                assert len(set(dearest)) == len(dearest)
+    return result
+
+
+@pytest.mark.parametrize("seed", range(rounds(3, 300)))
+def test_the_dearest_and_the_longest_are_those_of_single_facts(store: Path, seed: int) -> None:
+    rng = random.Random(seed)
+    fill(store, rng, 0, 150)
+    job.refresh(store)
+    filters, limit = [Filter(type=None), *(random_filter(rng) for _ in range(6))], rng.choice((1, 5, 40, 400))
+    by_columns = amounts(store, filters, limit)
+    assert len(by_columns[0]) > 0
+    without_columns(store)
+    assert by_columns == amounts(store, filters, limit)
+
+
 def test_a_reader_counts_what_comes_between_its_questions(store: Path) -> None:
     rng = random.Random(2)
     fill(store, rng, 0, 60)

@@ -12,6 +12,8 @@ import pytest
 
 from src.cli.text_search import numbers_with
 from src.insight.texts.index import refresh_texts
+from src.observability.commands.trace_lists import newest_traces
+from src.observability.search import text_index
 from src.observability.search.conditions import ScoreCondition, TraceFilter
 from src.observability.search.matching import matching, single_conditions
 from src.observability.search.summaries import listings
@@ -243,3 +245,26 @@ def test_a_text_is_looked_for_in_inputs_outputs_and_errors(texts: Path, text: st
         with numbers_with(texts, text) as numbers:
             assert numbers is not None
             assert ids_of(reader, TraceFilter(text=text), numbers=numbers) == ids
+
+
+@pytest.mark.parametrize("has_index", [True, False])
+def test_a_search_that_ends_early_says_how_far_it_looked(
+    texts: Path, monkeypatch: pytest.MonkeyPatch, *, has_index: bool
+) -> None:
+    monkeypatch.setattr(text_index, "_lookups", [numbers_with] if has_index else [])
+    monkeypatch.setattr(text_index, "LEAST", 1)
+    reader, wanted = StoreReader(texts), TraceFilter(text="stop-loss")
+    whole = newest_traces(reader, wanted, 20, search_s=600.0)
+    assert ([item.name for item in whole.traces], whole.remark) == (["messages", "plain"], None)
+    # The newest candidate alone; without an index that is the newest observation.
+    short = newest_traces(reader, wanted, 20, search_s=-1.0)
+    assert [item.name for item in short.traces] == (["messages"] if has_index else [])
+    older = list(TEXTS).index("messages") if has_index else len(TEXTS) - 1
+    assert f": {older} older observations may have the text too" in (short.remark or "")
+    assert ("insight refresh" in (short.remark or "")) is not has_index
+    # What was asked for is there: nothing is missing.
+    enough = newest_traces(reader, wanted, 1, search_s=-1.0)
+    assert (enough.remark is None) is has_index
+    # What has few candidates is looked up whatever the time.
+    monkeypatch.setattr(text_index, "LEAST", 2_000)
+    assert newest_traces(reader, wanted, 20, search_s=-1.0) == whole

@@ -14,7 +14,8 @@ from src.insight.advice.finding import Finding, Withheld, evidence, newest_trace
 from src.insight.advice.past import Search
 from src.insight.advice.texts import texts_at
 from src.insight.facts.day_columns import NONE, groups_of
-from src.insight.facts.rows import Mark, number_of_id
+from src.insight.facts.extremes import Mark
+from src.insight.facts.rows import number_of_id
 from src.insight.facts.schema import NANO
 from src.judging.statistics import wilson
 

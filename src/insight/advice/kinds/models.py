@@ -16,7 +16,7 @@ from typing_extensions import override
 from src.insight.advice import pairs
 from src.insight.advice.amounts import Daily, Saving, money, saving
 from src.insight.advice.finding import BackCheck, Finding, Withheld, evidence, newest_traces, results_of
-from src.insight.advice.pairs import FEWEST, MARGIN, Comparison, Pairs, Usual, question_key, voter_of
+from src.insight.advice.pairs import FEWEST, MARGIN, Answered, Comparison, Pairs, question_key, voter_of
 from src.insight.advice.past import Search
 from src.insight.facts.rows import number_of_id
 from src.judging.grouping import outcome_of
@@ -143,7 +143,7 @@ class Models(Search):
             usual.append((question.time_ns, question.as_of_ns, question.move, question.horizon_s, action, usd))
             for model, cast in question.votes.items():
                 others[model].append((place, cast.action, self._cost((cast,), lowest=False)))
-        columns = Usual.of(usual)
+        columns = Answered.of(usual)
         for model in sorted(others):
             yield model, Pairs.of(columns, others[model])
 
@@ -162,7 +162,7 @@ class Models(Search):
 
     def _judged(self, agent: str | None, model: _Model, answers: Pairs) -> Finding | Withheld | None:
         middle = self.past.middle_ns
-        parts = [answers.take((answers.time_ns >= middle) == is_second) for is_second in (False, True)]
+        parts = [answers.take((answers.usual.time_ns >= middle) == is_second) for is_second in (False, True)]
         whole, first, second = map(pairs.compared, (answers, *parts))
         name, who = ":".join(model), agent or "no agent"
         scope = {"agent": who, "model": name}

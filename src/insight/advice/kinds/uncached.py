@@ -15,7 +15,8 @@ from src.insight.advice.finding import Finding, NewestCalls, Withheld, evidence,
 from src.insight.advice.past import Search
 from src.insight.advice.texts import texts_at
 from src.insight.facts.day_columns import NONE
-from src.insight.facts.rows import Mark, number_of_id
+from src.insight.facts.extremes import Mark
+from src.insight.facts.rows import number_of_id
 from src.judging.statistics import wilson
 
 if TYPE_CHECKING:
