@@ -198,6 +198,14 @@ def test_a_fill_that_may_be_of_either_of_two_positions_counts_for_neither(
     assert [item.reason for item in result.earned] == [None if all(results.values()) else UNCLEAR] * 2
 
 
+def test_what_closes_more_than_the_file_opened_beside_another_position_opens_nothing(tmp_path: Path) -> None:
+    closes: list[Any] = [(60, "SELL", 120, 2, None, 40), (61, "BUY", 105, 1, None, 5)]
+    path = user_trades(tmp_path / "trades.json", *HEDGED, *closes)
+    result = matched(path, decided("long", 0), decided("short", 29, "SELL"))
+    assert (result.from_before, result.unmatched) == (1, 0)
+    assert {item.decision.id: item.pnl_usd for item in result.earned} == {"long": 20.0, "short": 5.0}
+
+
 def test_what_bybit_says_of_the_closed_size_tells_a_position_s_side(tmp_path: Path) -> None:
     def execution(number: int, minute: int, side: str, price: float, amount: float, closed: float) -> dict[str, Any]:
         return {
