@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 app = FastTyper(cls=FastGroup, help="Look at decisions, and judge them by what happened.", invoke_without_command=True)
 
 _NONE_YET = "There are no decisions yet: `moondev trade SYMBOL` makes one, and decision() in any agent"
+_BOOKS = ("inside", "after", "live")
 _Json = Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else.")]
 _Csv = Annotated[Path | None, typer.Option(help="Prices: CSV, JSON, Parquet or Arrow.", show_default=False)]
 _Horizon = Annotated[
@@ -187,6 +188,8 @@ def report(
 
     if horizon is not None:
         parse_horizon(horizon)
+    if book not in (None, *_BOOKS):
+        raise ValueError(f"--book is {book!r:.40}: give one of {', '.join(_BOOKS)}.")
     regimes = None if csv is None else Regimes(_prices(csv, None, {}))
     check_grouping(by, regimes)
     with err().status("Reading the ledger") if err().is_terminal and not as_json else nullcontext():
@@ -196,7 +199,8 @@ def report(
     if as_json:
         print_json(as_data(result))
     elif not result.total.decisions:
-        note(f"{_NONE_YET}.")
+        is_chosen = any(item is not None for item in (environment, book, since))
+        note("No decision fits these options." if is_chosen else f"{_NONE_YET}.")
     else:
         show_report(result)
 

@@ -47,6 +47,14 @@ class Rules:
     slippage_bps: float | None = None
     funding: FundingSeries | None = None
 
+    def __post_init__(self) -> None:
+        """Refuse costs that are none, before any decision is judged.
+
+        Raises:
+            ValueError: one of them is none; the message names it.
+        """
+        costs_of_venue(None, fee_bps=self.fee_bps, spread_bps=self.spread_bps, slippage_bps=self.slippage_bps)
+
 
 @dataclass(slots=True)
 class Resolution:

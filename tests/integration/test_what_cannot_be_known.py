@@ -59,6 +59,20 @@ def test_names_that_look_like_others_are_refused(tmp_path: Path, caplog: pytest.
     assert decision(BITCOIN, "BUY", price=100.0) is None
     assert "CYRILLIC CAPITAL LETTER VE" in caplog.text
     file = str(written(tmp_path, datetime(2024, 1, 1, tzinfo=UTC)))
-    for words in (("trade", "--models", "local"), ("backtest", "--yes")):
-        shown = run_app(main, words[0], BITCOIN, "--csv", file, *words[1:])
+    for words in (
+        ("trade", BITCOIN, "--models", "local", "--csv", file),
+        ("backtest", BITCOIN, "--yes", "--csv", file),
+        ("candles", file, "--symbol", BITCOIN),
+    ):
+        shown = run_app(main, *words)
         assert (shown.code, "CYRILLIC CAPITAL LETTER VE" in shown.err) == (2, True)
+
+
+def test_what_a_report_is_asked_for_and_costs_are_checked_first(tmp_path: Path) -> None:
+    file = str(written(tmp_path, datetime(2024, 1, 1, tzinfo=UTC)))
+    shown = run_app(main, "decisions", "resolve", "--csv", file, "--fee-bps", "nan")
+    assert (shown.code, "fee_bps is nan" in shown.err) == (2, True)
+    shown = run_app(main, "decisions", "report", "--book", "lives")
+    assert (shown.code, "give one of inside, after, live" in shown.err) == (2, True)
+    assert decision("BTC-USD", "BUY", price=100.0) is not None
+    assert "No decision fits these options." in run_app(main, "decisions", "report", "--environment", "lvie").err

@@ -127,6 +127,8 @@ def _week_end(columns: Columns) -> str | None:
 
 
 def _rounded(time_us: Any) -> Any:
-    """Return ends such as 15:59:59.999 as 16:00:00."""
+    """Return ends such as 15:59:59.999 as 16:00:00, and 15:59:59 where all end so."""
+    if len(time_us) and (time_us % (60 * _US) == 59 * _US).all():
+        return time_us + _US
     second = time_us % _US
     return time_us + ((_US - second) * (second >= _US - 1_000)) + 0 * second

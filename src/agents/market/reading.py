@@ -47,6 +47,12 @@ class Options:
         Raises:
             MarketDataError: one has no meaning; the message lists what has.
         """
+        if self.symbol:
+            from src.observability.ledger import misleading
+
+            problem = misleading(self.symbol)
+            if problem is not None:
+                raise MarketDataError(problem)
         if self.zone is not None:
             zone_of(self.zone)
         if self.decimal is not None and self.decimal not in _DECIMALS:

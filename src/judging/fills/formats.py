@@ -204,7 +204,7 @@ FORMATS: Final = (
         name="ccxt", venue="ccxt", is_spot=None, zone="UTC", excludes=_FUNDING,
         columns={"time": "timestamp", "market": "symbol", "side": "side", "price": "price", "amount": "amount",
                  "id": "id"},
-        optional={"order": "order", "cost": "cost", "fee": "fee.cost|fee_cost", "fees": "fee",
+        optional={"order": "order", "cost": "cost", "fee": "fee.cost|fee_cost", "fees": "fee", "all_fees": "fees",
                   "fee_currency": "fee.currency|fee_currency", "info": "info",
                   "position": "info.positionside|info.posside"},
     ),

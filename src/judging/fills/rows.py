@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import time
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 NO_TRADE: Final = "it is no trade"
 NO_TIME: Final = "its time cannot be read"
+FUTURE: Final = "its time lies in the future"
 NO_NUMBER: Final = "its price or amount is no number above 0, with a decimal point"
 CONTRACTS: Final = "its amount is in contracts of a size that the file does not say"
 INVERSE: Final = "it is settled in the coin itself"
@@ -31,6 +33,7 @@ _LONGEST_NESTED: Final = 5_000  # characters of an object in a cell
 _POSITION: Final = ("positionSide", "posSide", "positionIdx")
 _SIDES: Final = {"long": 1, "short": -1, "1": 1, "2": -1}
 _ONE_WAY: Final = ("both", "net", "0")
+_SKEW_NS: Final = 300_000_000_000  # clocks of different machines may differ by so much
 _INVERSE_VENUES: Final = ("binance", "bybit", "okx")
 
 
@@ -82,6 +85,8 @@ def as_fill(cells: list[str], header: Header, time_us: int | None, place: str) -
         raise RowError(NO_TIME)
     if header.format.name == "coinbase api" and row["kind"].lower() != "fill":
         raise RowError(CORRECTION)
+    if time_us * 1_000 > time.time_ns() + _SKEW_NS:
+        raise RowError(FUTURE)
     market, is_spot = _market(row, header)
     if row.has("balance_unit") and is_spot and row["balance_unit"].upper() != market.base:
         fee = Fee(
@@ -98,7 +103,7 @@ def as_fill(cells: list[str], header: Header, time_us: int | None, place: str) -
         time_ns=time_us * 1_000,
         fees=_fees(row, header, market, side[0], is_spot=is_spot),
         effect=_effect(row, *side),
-        closed=_closed(row),
+        closed=_closed(row, amount),
         expiry=None if is_spot else expiry_of(row["market"]),
         is_spot=is_spot,
         trade_id=row["id"] or None,
@@ -122,10 +127,11 @@ def _effect(row: _Row, side: int, effect: str | None) -> str | None:
     return effect if direction is None else "open" if direction == side else "close"
 
 
-def _closed(row: _Row) -> Decimal | None:
-    """Return how much of a fill closed a position, in Bybit's words; None where nothing says it."""
+def _closed(row: _Row, amount: Decimal) -> Decimal | None:
+    """Return how much of an amount closed a position, in Bybit's words; None where nothing says it."""
     text = row["closed"] or str((_nested(row["info"]) or {}).get("closedSize") or "")
-    return number(text) if text else None
+    closed, whole = number(text), number(row["amount"])  # both in contracts where ccxt's amounts are
+    return amount * closed / whole if closed is not None and whole else None
 
 
 def _market(row: _Row, header: Header) -> tuple[Market, bool]:
@@ -145,7 +151,7 @@ def _market(row: _Row, header: Header) -> tuple[Market, bool]:
         market = Market(base=market.base, quote="USDC")  # its perpetuals are settled in that
     if header.format.name == "bybit api" and not is_spot:
         market = _bybit_market(market, row["category"].lower())
-    settled = symbol.partition(":")[2].partition("-")[0].upper()
+    settled = symbol.partition(":")[2].partition("-")[0].upper() if "/" in symbol else ""
     inverse_name = market.quote == "USD" and header.format.venue in _INVERSE_VENUES
     if not is_spot and (inverse_name or (settled and settled == market.base)):
         raise RowError(INVERSE)
@@ -173,6 +179,8 @@ def _row_is_spot(row: _Row, header: Header, symbol: str) -> bool:
 
 def _bybit_market(market: Market, category: str) -> Market:
     """Return a contract's market: those whose names end in PERP are settled in USDC."""
+    if category == "inverse":
+        raise RowError(INVERSE)
     if category == "option":
         raise RowError(OPTION)
     if market.quote is None and market.base.endswith("PERP"):
@@ -210,7 +218,7 @@ def _counts_contracts(row: _Row, header: Header) -> bool:
 def _fees(row: _Row, header: Header, market: Market, side: int, *, is_spot: bool) -> tuple[Fee, ...] | None:
     """Return the fees of a row; None where nothing says what was paid."""
     if not row.has("fee"):
-        return _nested_fees(row["fees"]) if row.has("fees") else None
+        return _nested_fees(row["fees"], row["all_fees"]) if row.has("fees") else None
     amount, unit = with_unit(row["fee"])
     if amount is None:
         return None
@@ -224,31 +232,40 @@ def _fees(row: _Row, header: Header, market: Market, side: int, *, is_spot: bool
         unit = market.quote
     if row["maker"].lower() == "false":
         amount = abs(amount)  # Binance's documentation writes what takers pay below 0, its interface above
+    elif header.format.name == "binance futures api" and amount < 0 and not row["maker"]:
+        return None  # paid by a taker, or got back by a maker
     return (Fee(amount=amount * header.format.fee_sign + 0, currency=unit),)
 
 
 def _nested(text: str) -> dict[str, Any] | None:
-    """Return an object of ccxt's in a cell: as JSON, or as Python writes it into a CSV."""
+    """Return an object of ccxt's in a cell."""
+    value = _read(text)
+    return value if isinstance(value, dict) else None
+
+
+def _read(text: str) -> Any:
+    """Return what a cell holds as JSON, or as Python writes it into a CSV; None where it is neither."""
     if not text or len(text) > _LONGEST_NESTED:
         return None
     for read in (json.loads, ast.literal_eval):
         try:
-            value = read(text)
-            break
+            return read(text)
         except (ValueError, SyntaxError, RecursionError, MemoryError):
             continue
-    else:
-        return None
-    return value if isinstance(value, dict) else None
+    return None
 
 
-def _nested_fees(text: str) -> tuple[Fee, ...] | None:
-    """Return the fees of ccxt's `fee`."""
-    value = _nested(text)
-    if value is None or value.get("cost") in (None, ""):
-        return None
-    cost, currency = number(str(value["cost"])), value.get("currency")
-    return None if cost is None else (Fee(amount=cost, currency=str(currency).upper() if currency else None),)
+def _nested_fees(text: str, others: str) -> tuple[Fee, ...] | None:
+    """Return the fees of ccxt's `fees`, where there are some, else of its `fee`."""
+    several = _read(others)
+    values = several if isinstance(several, list) and several else [_nested(text)]
+    fees = []
+    for value in values:
+        cost = number(str(value.get("cost"))) if isinstance(value, dict) else None
+        if cost is None:
+            return None
+        fees.append(Fee(amount=cost, currency=str(value.get("currency") or "").upper() or None))
+    return tuple(fees)
 
 
 def _swap(row: _Row, header: Header, time_us: int | None, place: str) -> Fill:

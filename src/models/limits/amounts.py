@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from decimal import Decimal
 from typing import Final
 
 _PLACES: Final = 4
@@ -19,5 +20,4 @@ def usd(amount: float) -> str:
 
 def limit(amount: float) -> str:
     """Return a limit as it was set: $5, $12,345.67, $0.00001."""
-    text = f"{amount:,.12f}".rstrip("0").rstrip(".")
-    return f"${text}" if float(text.replace(",", "")) else f"${amount!r}"
+    return f"${Decimal(repr(float(amount))).normalize() + 0:,f}"

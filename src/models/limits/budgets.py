@@ -216,7 +216,9 @@ def _refuse_what_no_call_is(path: Path, where: str, match: Mapping[str, str]) ->
 
 def _amount(value: Any, name: str) -> float:
     try:
-        amount = math.nan if isinstance(value, bool) else float(value)
+        # Python reads 5_0 as 50, and digits of other scripts.
+        is_odd = isinstance(value, bool) or (isinstance(value, str) and ("_" in value or not value.isascii()))
+        amount = math.nan if is_odd else float(value)
     except (TypeError, ValueError):
         amount = math.nan
     if not (math.isfinite(amount) and amount >= 0):

@@ -35,7 +35,7 @@ def plain_name(symbol: object) -> str:
     return name
 
 
-def misleading(symbol: str) -> str | None:
+def misleading(symbol: object) -> str | None:
     """Return why a market's name is not what it looks like; None where it is."""
     try:
         plain_name(symbol)

@@ -198,6 +198,14 @@ def test_a_fill_that_may_be_of_either_of_two_positions_counts_for_neither(
     assert [item.reason for item in result.earned] == [None if all(results.values()) else UNCLEAR] * 2
 
 
+def test_what_closes_more_than_the_file_opened_beside_another_position_opens_nothing(tmp_path: Path) -> None:
+    closes: list[Any] = [(60, "SELL", 120, 2, None, 40), (61, "BUY", 105, 1, None, 5)]
+    path = user_trades(tmp_path / "trades.json", *HEDGED, *closes)
+    result = matched(path, decided("long", 0), decided("short", 29, "SELL"))
+    assert (result.from_before, result.unmatched) == (1, 0)
+    assert {item.decision.id: item.pnl_usd for item in result.earned} == {"long": 20.0, "short": 5.0}
+
+
 def test_what_bybit_says_of_the_closed_size_tells_a_position_s_side(tmp_path: Path) -> None:
     def execution(number: int, minute: int, side: str, price: float, amount: float, closed: float) -> dict[str, Any]:
         return {
@@ -231,6 +239,39 @@ def test_a_dated_future_does_not_close_a_perpetual_contract(tmp_path: Path) -> N
     (tmp_path / "trades.json").write_text(json.dumps(rows))
     (item,) = matched(tmp_path / "trades.json", decided("long", 0)).earned
     assert item.pnl_usd == 30
+
+
+def test_what_an_interface_leaves_open_is_not_read(tmp_path: Path) -> None:
+    path = tmp_path / "trades.json"
+    row = json.loads(user_trades(path, (1, "BUY", 100, 1, "BOTH", 0)).read_text())[0]
+    execution = {
+        "symbol": "BTCUSDH24", "side": "Buy", "execPrice": "1", "execQty": "1", "execFee": "0", "execId": "1",
+        "execTime": "1700000000000", "execType": "Trade", "closedSize": "0",
+    }  # fmt: skip
+    coin = {
+        "coin": "xyz:TSLA", "px": "100", "sz": "1", "side": "B", "time": 1700000000000, "dir": "Open Long",
+        "closedPnl": "0", "oid": 1, "tid": 2, "fee": "0.1", "feeToken": "USDC",
+    }  # fmt: skip
+    for content, skipped, fees in (
+        ([{**row, "time": 2082758400000}], {"its time lies in the future": 1}, None),
+        ([{**row, "commission": "-0.05"}], {}, None),  # of a taker or of a maker: the row does not say
+        ([{**row, "commission": "-0.05", "maker": False}], {}, [("0.05", "USDT")]),
+        ({"result": {"category": "inverse", "list": [execution]}}, {"it is settled in the coin itself": 1}, None),
+        ([coin], {}, [("0.1", "USDC")]),
+        ([CCXT_TRADE], {}, [("0.1", "USDT"), ("0.001", "BNB")]),
+    ):
+        path.write_text(json.dumps(content))
+        data = read_fills([path])
+        assert dict(data.skipped) == skipped
+        read = [fill.fees and [(str(fee.amount), fee.currency) for fee in fill.fees] for fill in data.fills]
+        assert read == ([] if skipped else [fees])
+
+
+CCXT_TRADE = {
+    "id": "1", "timestamp": 1700000000000, "symbol": "BTC/USDT:USDT", "side": "buy", "price": 100, "amount": 5,
+    "cost": 5, "fee": {"cost": 0.1, "currency": "USDT"},
+    "fees": [{"cost": 0.1, "currency": "USDT"}, {"cost": 0.001, "currency": "BNB"}], "info": {},
+}  # fmt: skip
 
 
 def test_contracts_whose_export_names_no_position_are_read_in_one_way_mode_and_that_is_said(tmp_path: Path) -> None:

@@ -254,3 +254,12 @@ def test_of_many_remarks_each_kind_is_said(tmp_path: Path) -> None:
     kinds = [remark.split(":")[1].strip() for remark in remarks if remark.startswith("prices:")]
     assert len(kinds) == 5
     assert {"zone", "unsorted", "duplicate_time", "jump"} == set(kinds)
+
+
+def test_bars_that_end_a_second_before_the_next_open_at_the_hour() -> None:
+    rows = [
+        {"close_time": f"2024-01-01T{hour:02}:59:59Z", "open": 1, "high": 2, "low": 1, "close": 2} for hour in range(9)
+    ]
+    assert [candle.time.isoformat() for candle in load_candles(rows)][:2] == [
+        "2024-01-01T00:00:00+00:00", "2024-01-01T01:00:00+00:00",
+    ]  # fmt: skip
