@@ -78,6 +78,7 @@ class LangfuseServer:
         self.answer: Callable[[Received], Reply | None] = lambda _: None
         self.lose_acknowledgement: Callable[[Received], bool] = lambda _: False
         self.refuses_score: Callable[[dict[str, Any]], str | None] = lambda _: None
+        self.rows_scanned: int | None = None  # by a question, whatever its limit: then a page is short, or empty
         self.fails_score: Callable[[dict[str, Any]], bool] = lambda _: False
         self.lock = threading.Lock()
         self._shown_after_s = shown_after_s
@@ -164,13 +165,15 @@ class LangfuseServer:
         limit = int(query.get("limit", "50"))
         if not 0 < limit <= 1000:
             return _json(400, {"message": "Invalid request data", "error": []})
-        spans = [span for span in self._shown(project) if _matches(span, query)]
+        spans = self._shown(project)
         spans.sort(key=lambda span: (span.start, span.trace_id, span.span_id), reverse=True)
-        first = int(query.get("cursor", "0"))
-        page = spans[first : first + limit]
-        with_texts = "io" in query.get("fields", "").split(",")
-        more = {"cursor": str(first + limit)} if len(spans) > first + limit else {}
-        return _json(200, {"data": [_as_v2(span, project, with_texts=with_texts) for span in page], "meta": more})
+        matching = [(place, span) for place, span in enumerate(spans) if _matches(span, query)]
+        first, with_texts = int(query.get("cursor", "0")), "io" in query.get("fields", "").split(",")
+        last = len(spans) if self.rows_scanned is None else first + self.rows_scanned
+        page = [(place, span) for place, span in matching if first <= place < last][:limit]
+        end = page[-1][0] + 1 if len(page) == limit else last
+        more = {"cursor": str(end)} if any(place >= end for place, _ in matching) else {}
+        return _json(200, {"data": [_as_v2(span, project, with_texts=with_texts) for _, span in page], "meta": more})
 
     def _trace(self, trace_id: str, project: str) -> Reply:
         spans = {span.span_id: span for span in self._shown(project) if span.trace_id == trace_id}

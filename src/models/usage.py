@@ -157,12 +157,13 @@ class Cost:
 
     @property
     def details(self) -> dict[str, float]:
-        """Return the dollars by unit, with their `total` where it is known and an entry `unknown` where it is not.
+        """Return the dollars by unit with the `total` of what is known; an entry `unknown` alone where nothing is.
 
-        Langfuse's server takes a total from `total` alone as long as there are other units than input and output.
+        Langfuse's server takes a total from `total` alone as long as there are other units than input and output, and
+        counts a cost without one as 0: less than what is known.
         """
-        if self.unknown:
-            return {**{unit: float(dollars) for unit, dollars in self.parts.items()}, "unknown": 0.0}
+        if self.unknown and not self.parts:
+            return {"unknown": 0.0}
         if self.parts.keys() <= {REPORTED}:
             return {"total": self.known}
         return {**{unit: float(dollars) for unit, dollars in self.parts.items()}, "total": self.known}

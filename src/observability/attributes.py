@@ -52,13 +52,14 @@ ERROR_TYPE: Final = "error.type"
 # Metadata keys that readers of the store rely on: the second is false where nobody knows what was used.
 ERROR_CATEGORY: Final = "error_category"
 USAGE_KNOWN: Final = "usage_known"
+COST_UNKNOWN: Final = "cost_unknown"
 RETRIED: Final = "retried"  # the categories of the attempts that were tried again, in their order
 REPAIRED: Final = "repaired"  # true where a reply that did not fit was shown to the model again
 # Which prompt a generation was asked with, where no version in Langfuse's prompt management is known to say the same.
 LOCAL_PROMPT_NAME: Final = METADATA + "prompt_name"
 LOCAL_PROMPT_VERSION: Final = METADATA + "prompt_version"
 PROMPT_VARIABLES: Final = METADATA + "prompt_variables"  # what its variables were, for a later version to be tried on
-# A key of the cost details: some part of the cost has no known price, and the others are no total.
+# A key of the cost details: nothing of the cost is known; in rows of earlier versions, some part is not.
 UNKNOWN_COST: Final = "unknown"
 
 # The names of providers in OpenTelemetry's list where ours differ; one that is not listed keeps its own name.

@@ -29,6 +29,7 @@ _V1_FIELDS: Final = {"fields": "core,observations"}
 _MOST_BYTES: Final = 64_000_000
 _PAGE: Final = 1_000  # the most that the route returns at once
 _MOST_PAGES: Final = 4  # of everything in the window, before the ids are asked for
+_MOST_PAGES_OF_IDS: Final = 50  # of some ids: then the server does not answer
 _IDS_A_REQUEST: Final = 100  # a longer address is refused by some gateways
 _NO_SUCH_ROUTE: Final = frozenset({400, 403, 404, 405, 410, 501})
 
@@ -91,16 +92,29 @@ def _by_v2(request: Request, destination: Destination, rows: Sequence[SpanIdenti
         parameters["cursor"] = page.cursor
     missing = sorted({span_id for _, span_id in asked - ids})
     for first in range(0, len(missing), _IDS_A_REQUEST):
-        some = missing[first : first + _IDS_A_REQUEST]
-        condition = [{"type": "stringOptions", "column": "id", "operator": "any of", "value": some}]
-        page = _page(
-            request, destination,
-            {"fields": "core", "limit": _PAGE, **window, "filter": orjson.dumps(condition).decode()},
-        )  # fmt: skip
+        answered = _by_ids(request, destination, missing[first : first + _IDS_A_REQUEST], window)
+        if not isinstance(answered, Arrived):
+            return answered
+        ids |= answered.ids & asked
+    return Arrived(ids=frozenset(ids))
+
+
+def _by_ids(request: Request, destination: Destination, span_ids: list[str], window: dict[str, str]) -> Answered:
+    """Ask for some ids, to the last page: a page may be short or empty before the end, and then has a cursor."""
+    condition = [{"type": "stringOptions", "column": "id", "operator": "any of", "value": span_ids}]
+    parameters: dict[str, str | int] = {
+        "fields": "core", "limit": _PAGE, **window, "filter": orjson.dumps(condition).decode(),
+    }  # fmt: skip
+    ids: set[tuple[str, str]] = set()
+    for _ in range(_MOST_PAGES_OF_IDS):
+        page = _page(request, destination, parameters)
         if not isinstance(page, _Page):
             return page
-        ids |= page.ids & asked
-    return Arrived(ids=frozenset(ids))
+        ids |= page.ids
+        if page.cursor is None or {span_id for _, span_id in ids} >= set(span_ids):
+            return Arrived(ids=frozenset(ids))
+        parameters["cursor"] = page.cursor
+    return Unanswered(outcome=Outcome(answer=Answer.RETRY_LATER, detail="its list of observations does not end"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from src.observability.delivery.genai_conventions import follow_conventions
 from src.observability.delivery.http_post import Answer, Outcome, post_traces
 from src.observability.delivery.langfuse_server import ask_again
 from src.observability.delivery.media import MediaUploader
+from src.observability.delivery.partial_costs import with_remark
 from src.observability.delivery.plain_metadata import needs_plain_texts, with_plain_texts
 from src.observability.delivery.unbilled import with_zero_usage
 from src.observability.spans import otlp
@@ -51,7 +52,8 @@ class ObservationRequests:
             return follow_conventions(span)
         if plain:
             span = with_plain_texts(span)
-        return self._media.with_references(with_zero_usage(span, self._channel), client, destination)
+        span = with_remark(with_zero_usage(span, self._channel))
+        return self._media.with_references(span, client, destination)
 
     def post(self, body: bytes, count: int) -> Outcome:
         """Send an encoded request with so many observations."""

@@ -90,11 +90,11 @@ def _cost(attributes: Mapping[str, object]) -> _Cost:
         return _Cost(cost_usd=None, cost_unknown=_type(attributes) in BILLED_TYPES)
     if attributes.get(names.METADATA + names.USAGE_KNOWN) == "false":
         return _Cost(cost_usd=None, cost_unknown=True)
-    if names.UNKNOWN_COST in costs:
-        known = _sum(costs.values())
-        return _Cost(cost_usd=known or None, cost_unknown=True)
     total = costs.get("total")
-    return _Cost(cost_usd=_sum(costs.values()) if total is None else float(total), cost_unknown=False)
+    known = _sum(costs.values()) if total is None else float(total)
+    if names.UNKNOWN_COST in costs or names.METADATA + names.COST_UNKNOWN in attributes:
+        return _Cost(cost_usd=known or None, cost_unknown=True)
+    return _Cost(cost_usd=known, cost_unknown=False)
 
 
 def _sum(dollars: Iterable[object]) -> float:

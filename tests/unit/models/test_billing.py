@@ -176,7 +176,7 @@ def test_an_attempt_that_may_have_been_billed_makes_the_cost_of_its_retry_the_le
     assert (reply.cost_usd, reply.cost.known, reply.cost.unknown) == (None, WHOLE, ("a failed request (timeout)",))
     row = generation(spool)
     assert (row.cost_usd, row.is_unpriced) == (WHOLE, True)
-    assert wire(row)["cost"] == pytest.approx({"input": 25e-6, "output": 50e-6, "unknown": 0})
+    assert wire(row)["cost"] == pytest.approx({"input": 25e-6, "output": 50e-6, "total": 75e-6})
 
 
 def test_an_attempt_that_was_refused_adds_nothing(openai: OpenAI) -> None:
@@ -204,7 +204,7 @@ def test_a_stream_that_breaks_costs_at_least_what_was_reported(openai: OpenAI, s
         list(openai.model().stream_response(None, "hi"))
     assert raised.value.cost is not None
     assert (raised.value.cost.known, raised.value.cost.unknown) == (WHOLE, ("output after the interruption",))
-    assert wire(generation(spool))["cost"] == pytest.approx({"input": 25e-6, "output": 50e-6, "unknown": 0})
+    assert wire(generation(spool))["cost"] == pytest.approx({"input": 25e-6, "output": 50e-6, "total": 75e-6})
 
 
 def test_a_stream_that_is_left_costs_what_nobody_knows(openai: OpenAI, spool: Spool) -> None:

@@ -126,7 +126,7 @@ def test_a_cost_of_parts_of_which_one_is_unknown_has_no_total() -> None:
     both = whole + partial + partial
     assert (both.total, both.usd, both.is_whole, both.unknown) == (None, None, False, ("x",))
     assert (both.known, both.source) == (0.0125, whole.source)
-    assert both.details == {"input": 0.0025, "output": 0.01, "unknown": 0.0}
+    assert both.details == {"input": 0.0025, "output": 0.01, "total": 0.0125}
 
 
 def test_a_service_tier_has_its_own_rates() -> None:

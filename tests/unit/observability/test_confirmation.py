@@ -249,6 +249,39 @@ def test_a_large_window_is_asked_page_by_page_and_then_by_ids(spool: Spool, monk
         assert max(len(request.path) for request in server.requests) < 4000
 
 
+@pytest.mark.parametrize("rows_scanned", [1, 7])
+def test_pages_that_are_short_or_empty_before_the_end_are_followed(
+    rows_scanned: int, spool: Spool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Langfuse's SDK 5.2 documents them: a question scans for a limited time, and only a missing cursor is the end."""
+    monkeypatch.setattr("src.observability.delivery.arrivals._MOST_PAGES", 2)
+    others = Spool(spool.path.with_name("others.db"))
+    lost = once()
+    with LangfuseServer(version="4.60.1") as server:
+        for number in range(10, 40):
+            others.append(sendable_record(number, start_ns=BEGAN_NS + number * 1_000))
+        assert Exporter(others, [destination_of(server)]).flush(20) == 0
+        for number in range(5):
+            spool.append(sendable_record(number, start_ns=BEGAN_NS))
+        server.rows_scanned = rows_scanned
+        server.lose_acknowledgement = lambda request: request.path == TRACES and next(lost)
+        assert Exporter(spool, [destination_of(server)]).flush(20) == 0
+        assert server.counted() == 35
+
+
+def test_a_list_that_never_ends_is_no_answer(spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("src.observability.delivery.arrivals._MOST_PAGES_OF_IDS", 3)
+    spool.append(sendable_record(1))
+    lost = once()
+    with LangfuseServer(version="4.60.1") as server:
+        server.lose_acknowledgement = lambda request: request.path == TRACES and next(lost)
+        server.answer = lambda request: (
+            Reply(200, b'{"data": [], "meta": {"cursor": "more"}}') if "v2/observations" in request.path else None
+        )
+        assert Exporter(spool, [destination_of(server)]).flush(0.5) == 1
+        assert server.counted() == 1
+
+
 def test_rows_at_the_size_limit_may_go_while_they_are_parked(spool: Spool) -> None:
     for number in range(3):
         spool.append(sendable_record(number))

@@ -87,7 +87,8 @@ def test_an_amount_that_is_not_all_has_a_sign_before_it(monkeypatch: pytest.Monk
     [
         ({"total": 0.5, "input": 0.1}, {}, 0.5, False),
         ({"input": 0.1, "output": 0.2}, {}, 0.3, False),
-        ({"input": 0.1, "unknown": 0}, {}, 0.1, True),
+        ({"input": 0.1, "total": 0.1}, {"cost_unknown": '["web_searches"]'}, 0.1, True),
+        ({"input": 0.1, "unknown": 0}, {}, 0.1, True),  # as earlier versions wrote it
         ({"unknown": 0}, {}, None, True),
         ({"total": 0}, {}, 0.0, False),
         ({"total": 0}, {"usage_known": "false"}, None, True),
