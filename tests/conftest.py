@@ -14,7 +14,7 @@ import pytest
 from src.models import model_factory
 from src.observability import tracker
 from src.observability.redaction import redactor
-from tests import faults, first_imports, loopback
+from tests import faults, first_imports, loopback, periods
 from tests.certificates import Authority
 from tests.long import IS_LONG, rounds
 
@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 
 _PREFIXES = ("LANGFUSE_", "MOONDEV_", "OTEL_", "ANTHROPIC_", "OPENAI_", "DEEPSEEK_", "GROQ_", "GEMINI_", "GOOGLE_",
              "GROK_", "XAI_", "OPENROUTER_", "OLLAMA_", "CLAUDE_", "ENABLE_LANGFUSE", "AI_MODEL")  # fmt: skip
+
+# A developer's proxy, which servers on loopback are not behind. For the whole process: some fixtures are a module's.
+for _name in [name for name in os.environ if name.lower() in {"http_proxy", "https_proxy", "all_proxy", "no_proxy"}]:
+    del os.environ[_name]
 
 # Not what measures the machine and not the code: a deadline for each example, and how long inputs take to generate.
 # Examples are the same in each short run, so that a change fails for what it changes; a long run draws others.
@@ -135,6 +139,12 @@ def only_loopback() -> Iterator[None]:
     """Refuse every connection that leaves this machine."""
     with loopback.only():
         yield
+
+
+@pytest.fixture
+def within_one_hour() -> None:
+    """Let no hour of UTC end during a test of what is counted by the hour, day or month of the real clock."""
+    periods.wait_for_room()
 
 
 @pytest.fixture

@@ -120,7 +120,8 @@ def test_carries_how_long_a_provider_asks_to_wait(
     wire.say(Reply(refused.status, refused.body, {**refused.headers, **headers}))
     with pytest.raises(RateLimited) as caught:
         call.ask(make(retry_policy=QUICK), None, "hi")
-    assert caught.value.retry_after_s == pytest.approx(77, abs=5)
+    assert caught.value.retry_after_s is not None
+    assert 17 < caught.value.retry_after_s <= 77  # a date comes nearer while the call goes on
     assert len(wire.received) == 1  # longer than the cap: not tried again
 
 

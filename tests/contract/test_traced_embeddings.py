@@ -60,7 +60,7 @@ def budget() -> dict[str, Any]:
     return rows[0]
 
 
-@pytest.mark.usefixtures("spool")
+@pytest.mark.usefixtures("spool", "within_one_hour")
 def test_embeddings_count_in_budgets_and_one_beyond_is_not_sent(monkeypatch: pytest.MonkeyPatch) -> None:
     highest = (256 + 1_024) * PRICE
     monkeypatch.setenv("MOONDEV_BUDGET_DAY_USD", f"{TOKENS * PRICE + highest / 2:.9f}")
@@ -72,7 +72,7 @@ def test_embeddings_count_in_budgets_and_one_beyond_is_not_sent(monkeypatch: pyt
     assert (budget()["spent_usd"], budget()["reserved_usd"]) == (pytest.approx(TOKENS * PRICE), 0)
 
 
-@pytest.mark.usefixtures("spool")
+@pytest.mark.usefixtures("spool", "within_one_hour")
 def test_embeddings_of_which_the_server_names_no_tokens_count_what_was_reserved(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

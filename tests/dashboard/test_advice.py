@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from src.dashboard import Content, open_stores
+from tests import periods
 from tests.dashboard.conftest import HOSTILE, opened
 from tests.dashboard.test_browser import CHROMIUM, running
 from tests.unit.insight import advised_store as made
@@ -32,6 +33,7 @@ def advised(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Return a store of the last days, in which agents waste money, one of them under a hostile name."""
     folder = tmp_path_factory.mktemp("advised")
     (folder / "prices.toml").write_text(PRICES)
+    periods.wait_for_room(room_s=90)  # only whole days are advised on, and days end in UTC
     store = Recorder(folder / "t.db", (time.time_ns() // DAY_NS - DAYS) * DAY_NS)
     made.failures(store)
     made.swarms(store)

@@ -54,16 +54,17 @@ def test_a_page_that_takes_too_long_says_what_to_do(store_path: Path) -> None:
 
 async def test_a_question_ends_when_the_browser_leaves_and_others_go_on(store_path: Path) -> None:
     (store,) = open_stores([store_path])
-    answers, browser, ended = Answers(60), Browser(), threading.Event()
+    answers, browser, begun, ended = Answers(60), Browser(), threading.Event(), threading.Event()
 
     def question(limits: Limits) -> None:
+        begun.set()
         try:
             store.ask(endless, None, limits)
         finally:
             ended.set()
 
     asking = asyncio.ensure_future(answers.to(browser, question))  # type: ignore[arg-type] # as much as is used
-    await asyncio.sleep(0.05)
+    assert await asyncio.to_thread(begun.wait, 30)
     assert await answers.to(Browser(), lambda _: 7) == 7  # type: ignore[arg-type] # as above
     assert not asking.done()
     browser.leaves.set()

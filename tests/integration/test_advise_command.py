@@ -11,6 +11,7 @@ import pytest
 
 from src.cli import main
 from src.observability.store.spool import Spool
+from tests import periods
 from tests.commands import Screen, run_app
 from tests.unit.insight import advised_store as made
 from tests.unit.insight.advised_store import DAYS, Recorder
@@ -28,6 +29,7 @@ def advise(*words: str | Path, **options: Any) -> Screen:
 
 @pytest.fixture(scope="module")
 def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    periods.wait_for_room(room_s=90)  # only whole days are advised on, and days end in UTC
     store = Recorder(tmp_path_factory.mktemp("advise") / "t.db", (time.time_ns() // DAY_NS - DAYS) * DAY_NS)
     made.failures(store)
     for day in range(DAYS):

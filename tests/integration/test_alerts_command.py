@@ -56,6 +56,7 @@ def add_recent_calls(store: Path, count: int, **changes: Any) -> None:
     add_calls(store, count, ago_s=NOW - time.time() + 60, **changes)
 
 
+@pytest.mark.usefixtures("within_one_hour")
 def test_check_says_what_holds_and_ends_so(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     add_recent_calls(store, 30, cost_usd=0.1)
     quiet = alerts("check", width=80)

@@ -22,7 +22,7 @@ import psutil  # type: ignore[import-untyped] # it ships no type information
 import pytest
 
 from src.cli.start import main
-from tests import warm
+from tests import periods, warm
 from tests.commands import run_app
 from tests.long import IS_LONG
 from tests.servers import Received, Reply, Server, chat_reply, decision, eventually, ollama_reply
@@ -239,6 +239,7 @@ def test_a_fleet_s_results_come_together_and_its_keys_stay_where_they_are(
 
     with Server(answer) as server:
         machines.append(fleet(2, OPENAI_KEY=KEY, OPENAI_BASE_URL=server.url + "/v1"))
+        periods.wait_for_room(room_s=120)
         monkeypatch.setenv("MOONDEV_BUDGET_DAY_USD", "5")
         words = [
             "BTC-USD", "--csv", str(prices(tmp_path / "BTC.csv")), "--models", "openai:gpt-4o-mini,openai:gpt-4o-mini",
@@ -270,6 +271,7 @@ def test_a_fleet_spends_no_more_than_the_coordinator_s_limit(
     usage = {"prompt_tokens": 300, "completion_tokens": 20, "total_tokens": 320}
     with Server(lambda _: chat_reply(decision("BUY", 70), model="gpt-4o-mini", usage=usage)) as server:
         machines = fleet(2, OPENAI_KEY=KEY, OPENAI_BASE_URL=server.url + "/v1")
+        periods.wait_for_room(room_s=120)
         monkeypatch.setenv("MOONDEV_BUDGET_DAY_USD", "0.0105")  # a call may cost about a cent
         words = ["BTC-USD", "--csv", str(prices(tmp_path / "BTC.csv")), "--models", "openai:gpt-4o-mini"]
         run = Backtest(*words, "--every", "12h", "--dask", machines.address)

@@ -131,21 +131,22 @@ def test_a_second_sigterm_kills_at_once(server: Langfuse, db: Path) -> None:
 UNNOTICED = """
 def note():
     signal.pthread_kill(threading.get_ident(), signal.SIGTERM)
-threading.Timer(0.1, note).start()
+timer = threading.Timer(0.1, note)
+timer.start()
 """
 
 
 @pytest.mark.parametrize("block", ["time.sleep(60)", "sys.stdin.read()", "threading.Event().wait()"])
 def test_a_signal_just_before_a_blocking_call_kills_as_any(block: str, server: Langfuse, db: Path) -> None:
-    child = Child(PATIENT + TRACE + UNNOTICED + "ready()\n" + block + "\nsys.exit(77)\n", db, server.url)
+    child = Child(PATIENT + TRACE + "ready()\n" + UNNOTICED + block + "\nsys.exit(77)\n", db, server.url)
     assert child.wait() == -signal.SIGTERM
     assert names(server) == ["a.run"]
 
 
 def test_a_handler_of_the_programs_own_runs_when_it_would_have_run(server: Langfuse, db: Path) -> None:
     own = "calls = []\nsignal.signal(signal.SIGTERM, lambda *_: calls.append(1))\n"
-    wait = "ready()\ntime.sleep(1)\nsys.exit(5 + len(calls))\n"
-    assert Child(TRACE + own + UNNOTICED + wait, db, server.url).wait() == 6
+    wait = "time.sleep(0.5)\ntimer.join()\nsys.exit(5 + len(calls))\n"
+    assert Child(TRACE + own + "ready()\n" + UNNOTICED + wait, db, server.url).wait() == 6
 
 
 def test_nothing_of_it_is_left_in_a_forked_child(server: Langfuse, db: Path) -> None:

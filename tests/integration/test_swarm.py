@@ -136,7 +136,7 @@ def test_a_hung_member_does_not_hold_up_the_answer(monkeypatch: pytest.MonkeyPat
 
     with Server(answer) as server:
         provider(monkeypatch, "openai", server)
-        agent = TradingAgent(["openai:a", "openai:b", "openai:hangs"], member_timeout_s=2)
+        agent = TradingAgent(["openai:a", "openai:b", "openai:hangs"], member_timeout_s=4)
         result = agent.decide("X", CANDLES)
         assert not released.is_set()  # the answer came while that request was still open
         released.set()
@@ -148,7 +148,7 @@ def test_the_whole_has_a_deadline_too_and_who_is_cut_off_is_on_record_as_late(
 ) -> None:
     with Server(lambda _: Reply(hang=True)) as server:
         provider(monkeypatch, "openai", server)
-        agent = TradingAgent(["openai:a", "openai:b"], member_timeout_s=25, total_timeout_s=0.6)
+        agent = TradingAgent(["openai:a", "openai:b"], member_timeout_s=25, total_timeout_s=1.5)
         result = agent.decide("X", CANDLES)
     assert [vote.error_category for vote in result.votes] == ["timeout", "timeout"]
     assert flush(20) == 0

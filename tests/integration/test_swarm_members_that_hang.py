@@ -15,7 +15,7 @@ from src.agents.decisions import Action
 from src.agents.swarm.members import Member
 from src.agents.trading_agent import TradingAgent
 from src.models import BaseModel
-from tests.integration.deciding import WAYS, awaited, plainly, stored, timed, voting_server
+from tests.integration.deciding import HANGING_S, WAYS, awaited, plainly, stored, timed, voting_server
 from tests.integration.test_swarm import CANDLES, provider
 from tests.servers import Received, Reply, Server, chat_reply, decision, eventually
 
@@ -56,7 +56,7 @@ def test_a_member_that_blocks_its_loop_costs_no_other_its_vote(
     server: Server, way: Decide, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Blocking, "released", threading.Event())
-    agent = TradingAgent(["openai:a", "openai:b", "openai:c"], total_timeout_s=2)
+    agent = TradingAgent(["openai:a", "openai:b", "openai:c"], total_timeout_s=HANGING_S)
     agent._seats = (type(agent._seats[0])(Member(model="blocking"), Blocking("m")), *agent._seats[1:])
     result = timed(way, agent)
     assert (result.action, [vote.error_category for vote in result.votes]) == (Action.BUY, ["timeout", None, None])
@@ -129,7 +129,7 @@ def test_a_server_that_never_comes_to_an_end_is_one_failed_member(
         monkeypatch.setenv("XAI_BASE_URL", f"http://127.0.0.1:{port}/v1")
         monkeypatch.setenv("GROK_API_KEY", "xai-test-0123456789abcdef")
         # The flood takes the processors of this test too, and ends by its size, not by a deadline.
-        member_s = 15.0 if behave is flood else 1.5
+        member_s = 15.0 if behave is flood else HANGING_S / 2
         agent = TradingAgent(["openai:a", "openai:b", "xai:m"], member_timeout_s=member_s)
         result = way(agent) if behave is flood else timed(way, agent)
     assert (result.action, [vote.error_category for vote in result.votes[:2]]) == (Action.BUY, [None, None])
@@ -151,7 +151,7 @@ def test_a_name_look_up_that_hangs_holds_up_nobody(
     monkeypatch.setattr(socket, "getaddrinfo", look_up)
     monkeypatch.setenv("XAI_BASE_URL", "http://slow.test/v1")
     monkeypatch.setenv("GROK_API_KEY", "xai-test-0123456789abcdef")
-    agent = TradingAgent(["openai:a", "openai:b", "xai:m"], member_timeout_s=1.8, total_timeout_s=2)
+    agent = TradingAgent(["openai:a", "openai:b", "xai:m"], member_timeout_s=HANGING_S - 0.2, total_timeout_s=HANGING_S)
     result = timed(way, agent)
     released.set()
     assert (result.action, [vote.error_category for vote in result.votes]) == (Action.BUY, [None, None, "timeout"])

@@ -16,6 +16,7 @@ from src.agents.trading_agent import TradingAgent
 from src.models import ModelFactory, errors
 from src.models.call.membership import as_member
 from src.models.retry import NO_RETRIES, RetryPolicy
+from src.models.types import Timeouts
 from src.observability import attributes as names
 from src.observability.spans import otlp
 from src.observability.store import background
@@ -140,8 +141,10 @@ def test_where_the_model_may_have_worked_the_cost_is_unknown(
     answer: Reply, category: str, openai: OpenAI, spool: Spool
 ) -> None:
     openai.answers = [answer]
+    # Where the server hangs, the reply is late and not the request.
+    timeouts = Timeouts(connect=20, read=0.3 if answer.hang else 20, total=20)
     with pytest.raises(errors.ModelError) as raised:
-        openai.model().generate_response(None, "hi", timeout=0.3 if answer.hang else 20)
+        openai.model().generate_response(None, "hi", timeout=timeouts)
     error = raised.value
     assert error.cost is not None
     assert (error.category, error.cost_usd, error.cost.known) == (category, None, 0)
@@ -347,7 +350,7 @@ def test_a_swarm_counts_the_members_that_failed_after_they_were_billed(
                "gpt-4.1": error_reply(504, "gave up")}  # fmt: skip
     with Server(lambda request: answers[request.json["model"]]) as server, pytest.MonkeyPatch.context() as patch:
         patch.setenv("OPENAI_BASE_URL", server.url + "/v1")
-        agent = TradingAgent([f"openai:{name}" for name in answers], member_timeout_s=1.5)
+        agent = TradingAgent([f"openai:{name}" for name in answers], member_timeout_s=20)
         result = agent.decide("X", CANDLES)
     assert [vote.cost_usd for vote in result.votes] == [WHOLE, TWICE, 0.0, None]
     assert (result.cost_usd, result.unpriced) == (0.000225, 1)

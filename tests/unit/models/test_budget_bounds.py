@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+pytestmark = pytest.mark.usefixtures("within_one_hour")
 INPUT, OUTPUT = 0.15e-6, 0.6e-6  # of gpt-4o-mini, in dollars a token
 LONG = "x" * 100_000
 

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from src.models.base_model import BaseModel
     from src.observability.store.spool import Spool
 
+pytestmark = pytest.mark.usefixtures("within_one_hour")
+
 
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from src.models.base_model import BaseModel
     from src.observability.store.spool import Spool
 
+pytestmark = pytest.mark.usefixtures("within_one_hour")
 COST = (1_000 * 0.15 + 100 * 0.6) / 1e6  # of each reply below, at gpt-4o-mini's prices
 # Of each request below: a token a byte, rounded up, what a provider may add, and 200 out.
 HIGHEST = ((256 + 1_024) * 0.15 + 200 * 0.6) / 1e6

@@ -111,7 +111,7 @@ def test_the_last_error_is_raised_where_all_fail(both: Both, ask: Callable[..., 
 
 def test_a_hanging_model_leaves_time_for_the_next(both: Both) -> None:
     both.first = lambda: Reply(hang=True)
-    reply = both.chain(timeouts=Timeouts(connect=2.0, read=30.0, total=3.0)).generate_response(None, "hi")
+    reply = both.chain(timeouts=Timeouts(connect=2.0, read=30.0, total=6.0)).generate_response(None, "hi")
     assert reply.content == "second"
 
 

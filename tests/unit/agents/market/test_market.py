@@ -21,6 +21,7 @@ from src.agents.market import (
     sample_candles,
     snapshot,
 )
+from tests import periods
 from tests.long import rounds
 from tests.servers import Received, Reply, Server
 
@@ -312,6 +313,7 @@ def exchange(request: Received) -> Reply:
 
 
 def test_live_candles_leave_out_the_open_candle() -> None:
+    periods.wait_for_room(900, 10)  # the open candle is still open when it is left out
     with Server(exchange) as server:
         candles = live_candles("BTC-USD", "kraken", client=kraken(server))
     assert (len(candles), candles[0].close, candles.interval_s) == (5, 101.0, 900)
