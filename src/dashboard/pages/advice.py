@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlencode
 
 from src.dashboard.data import facts, traces
-from src.dashboard.data.memo import Version
 from src.dashboard.pages import calls
 from src.dashboard.pages.kinds import PageKind
 from src.dashboard.pages.ledger_filters import trace_link
@@ -57,7 +56,7 @@ def _build(context: Context) -> Page:
     if context.filters.since is None:
         context = replace(context, filters=replace(context.filters, since=_USUAL))
     marks = (*context.store.ask(_marks, (), context.limits), *context.store.ask(traces.marks, (), context.limits))
-    version = Version(("advice", context.store.name), marks)
+    version = context.version("advice", marks)
     return context.remembered(
         "advice", lambda: facts.ask(context.store, lambda reader: _page(context, reader), context.limits), version
     )
@@ -70,7 +69,7 @@ def _marks(connection: sqlite3.Connection) -> tuple[int, ...]:
 
 def _page(context: Context, reader: FactsReader) -> Page:
     if not reader.totals(Filter()).n:
-        return Page(empty=calls.NO_CALLS)
+        return Page(empty=calls.empty_text(reader, context), notes=calls.notes(reader, Filter(), context))
     filter_ = calls.chosen(context)
     advice = make_advice(
         reader,
