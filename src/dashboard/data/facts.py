@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import sqlite3
 import threading
+from functools import partial
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from src.dashboard.data.limits import NobodyWaits
@@ -60,6 +61,7 @@ class Refresher:
         self._stopping = stopping
         self._read_more = read_more
         self.problems = problems
+        self._lesser_problems: dict[str, str] = {}
         self._thread = threading.Thread(target=self._run, name="moondev-dashboard-facts", daemon=True)
 
     def start(self) -> None:
@@ -68,23 +70,31 @@ class Refresher:
 
     def look(self, store: Store, seconds: float | None = _TURN_S) -> bool:
         """Read what is new in one store, for about so many seconds; tell whether nothing is left."""
+        is_current = self._tried(store, partial(self._refreshed, store, seconds), self.problems, "Figures of calls")
+        # By itself: where the index of texts cannot be written, figures of calls can all the same.
+        is_read = self._tried(store, partial(self._read_more, store), self._lesser_problems, "Lists and searches")
+        return is_current and is_read
+
+    def _refreshed(self, store: Store, seconds: float | None) -> bool:
+        if store_identity(store.path) is not None:
+            return refresh(store.path, budget_s=seconds).is_current
+        if store.reader.exists:
+            raise FactsError(
+                "this store is of an older format: its figures come once a traced call has brought it forward."
+            )
+        return True
+
+    def _tried(self, store: Store, work: Callable[[], bool], problems: dict[str, str], what: str) -> bool:
+        """Do a part of the work; where it cannot be done, say so once, and tell that nothing is left to do now."""
         try:
-            if store_identity(store.path) is None:
-                self.problems[store.name] = (
-                    "This store is of an older format: its figures come once a traced call has brought it forward."
-                    if store.reader.exists
-                    else ""
-                )
-                return True
-            is_read = self._read_more(store)
-            state = refresh(store.path, budget_s=seconds)
+            is_done = work()
         except (FactsError, SpoolError, sqlite3.Error) as error:
-            if self.problems.get(store.name) != str(error):
-                _log.warning("Figures of calls are not up to date: %s", error)
-            self.problems[store.name] = str(error)
+            if problems.get(store.name) != str(error):
+                _log.warning("%s are not up to date: %s", what, error)
+            problems[store.name] = str(error)
             return True
-        self.problems.pop(store.name, None)
-        return state.is_current and is_read
+        problems.pop(store.name, None)
+        return is_done
 
     def _run(self) -> None:
         while not self._stopping.is_set():

@@ -36,6 +36,7 @@ RESULT_NAMES: Final = ("wrong", "right", "open", "none")
 @dataclass(slots=True)
 class _Held:
     lock: threading.Lock = field(default_factory=threading.Lock)
+    mark: object = None
     columns: LedgerColumns | None = None
     persisted: LedgerColumns = field(default_factory=LedgerColumns)
 
@@ -52,8 +53,10 @@ class Ledger:
         with self._lock:
             held = self._held.setdefault(store.name, _Held())
         with held.lock:
-            if held.columns is None:
+            mark = store.mark()
+            if held.columns is None or held.mark != mark:  # another file may have come to this path
                 held.columns = held.persisted = load(store.path)
+                held.mark = mark
             ask = partial(_ask, store, limits)
             before, seconds = held.columns, None if is_whole else _PATIENCE_S
             held.columns = brought_up(before, ask, seconds=seconds)

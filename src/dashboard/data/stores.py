@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from src.insight.facts.opening import store_identity
 from src.observability.store.reader import StoreReader
 from src.observability.store.schema import SpoolError
 
@@ -34,6 +35,18 @@ class Store:
             SpoolError: it is none.
         """
         self.reader.last_seq()
+
+    def mark(self) -> tuple[object, ...] | None:
+        """Return what tells files apart that are at this path one after another; None where there is none.
+
+        Raises:
+            SpoolError: the file is no store, or cannot be read.
+        """
+        try:
+            status = self.path.stat()
+        except OSError:
+            return None
+        return status.st_dev, status.st_ino, store_identity(self.path)
 
     def ask(self, question: Callable[[sqlite3.Connection], _T], nothing: Any, limits: Limits) -> _T:
         """Return the answer to a question that is put to a connection; `nothing` where there are no tables.

@@ -10,7 +10,6 @@ from urllib.parse import urlencode
 
 from src.dashboard.data import facts, traces
 from src.dashboard.data.background import Progress
-from src.dashboard.data.memo import Version
 from src.dashboard.pages import calls
 from src.dashboard.pages.kinds import PageKind
 from src.dashboard.pages.ledger_filters import trace_link
@@ -68,8 +67,8 @@ def _build(context: Context) -> Page:
     marks = (*ledger, *context.store.ask(traces.marks, (), context.limits), *counted)
     if n <= _FEW and sum(ledger[:1]) <= _FEW:  # a page can wait for that
         page = partial(facts.ask, context.store, partial(_page, context, progress=Progress()), context.limits)
-        return context.remembered("advice", page, Version(("advice", context.store.name), marks))
-    key = ("advice", context.store.name, context.filters, tuple(sorted(context.options.items())))
+        return context.remembered("advice", page, context.version("advice", marks))
+    key = ("advice", context.store.name, context.store.mark(), context.filters, tuple(sorted(context.options.items())))
     result = context.background.ask(key, marks, partial(_anew, context), context.limits, waits=context.is_whole)
     return _as_far(result)
 
@@ -107,7 +106,7 @@ def _marks(connection: sqlite3.Connection) -> tuple[int, ...]:
 
 def _page(context: Context, reader: FactsReader, *, progress: Progress) -> Page:
     if not reader.totals(Filter()).n:
-        return Page(empty=calls.NO_CALLS)
+        return Page(empty=calls.empty_text(reader, context), notes=calls.notes(reader, Filter(), context))
     filter_ = calls.chosen(context)
     advice = make_advice(
         reader,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from src.dashboard.data import facts
 from src.dashboard.view.panels import AtLeast, Chart, Column, Figure, Link, Panel, Table, plain
-from src.insight.facts.filters import EVALUATION
+from src.insight.facts.filters import EVALUATION, is_daily
 from src.judging.statistics import wilson
 
 if TYPE_CHECKING:
@@ -48,12 +48,22 @@ def suggestions(context: Context) -> Mapping[str, list[str]]:
     return facts.ask(context.store, facts.offered, context.limits)
 
 
-def notes(reader: FactsReader, filter_: Filter, context: Context) -> tuple[str, ...]:
-    """Return what a reader must know of the figures: what they lack, and which times they really cover."""
+def notes(reader: FactsReader, filter_: Filter, context: Context, *, is_kept: bool | None = None) -> tuple[str, ...]:
+    """Return what a reader must know of the figures: what they lack, and which times they really cover.
+
+    Args:
+        reader: Of the facts.
+        filter_: Which calls.
+        context: Of the page.
+        is_kept: Whether the figures can count observations that the store has deleted; as sums by day can, where not
+            set.
+    """
     state = reader.freshness()
     lines = []
+    if problem := context.problems.get(context.store.name):
+        lines.append(f"These figures are not up to date: {problem}")
     if state.behind:
-        lines.append(f"{state.behind:,} observations of the store are not in these figures yet: reload soon.")
+        lines.append(f"Up to {state.behind:,} observations of the store are not in these figures yet: reload soon.")
     lost = sum(gap.n for gap in state.gaps if gap.kind == "observation")
     if lost:
         lines.append(f"{lost:,} observations were deleted from the store before these figures had them.")
@@ -71,9 +81,22 @@ def notes(reader: FactsReader, filter_: Filter, context: Context) -> tuple[str, 
                 f"{trials:,} of these calls are of judges and of trials of prompts (environment {EVALUATION}), which "
                 "`moondev report` and `moondev quality` leave out."
             )
-    if problem := context.problems.get(context.store.name):
-        lines.append(problem)
+    expired = 0 if (is_daily(filter_) if is_kept is None else is_kept) else reader.expired_in(filter_)
+    if expired:
+        lines.append(
+            f"Retention has deleted {expired:,} observations of these days: of them sums are kept that these filters "
+            "or groups cannot be asked of, so that these figures lack them."
+        )
     return tuple(lines)
+
+
+def empty_text(reader: FactsReader, context: Context, text: str = "") -> str:
+    """Return what a page says that has no figures: that nothing is recorded, or that it is not read yet."""
+    if context.problems.get(context.store.name):
+        return "There are no figures of this store's calls; the reason stands below."
+    if reader.freshness().behind:
+        return "The figures of this store's calls are being made: reload in a moment."
+    return text or NO_CALLS
 
 
 def money(totals: Totals) -> Any:

@@ -40,7 +40,7 @@ def _page(context: Context, reader: FactsReader) -> Page:
     points = reader.series(filter_, "day", dimensions)  # type: ignore[arg-type] # dimensions
     totals = reader.totals(filter_)  # out of the days', as the rows are: so what is finest is asked for first
     if not totals.n and not context.filters.set_values():
-        return Page(empty=calls.NO_CALLS, notes=calls.notes(reader, filter_, context))
+        return Page(empty=calls.empty_text(reader, context), notes=calls.notes(reader, filter_, context))
     rows = reader.grouped(filter_, dimensions)  # type: ignore[arg-type] # dimensions
     table = [(*calls.key_cells(context, dimensions, row.key, "traces"), *_cells(row, totals.cost_usd)) for row in rows]
     groups = Panel(

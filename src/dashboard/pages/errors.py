@@ -9,6 +9,8 @@ from src.dashboard.pages import calls
 from src.dashboard.pages.kinds import PageKind, by_of
 from src.dashboard.pages.rate_limits import limit_panels
 from src.dashboard.view.panels import Chart, Column, Figure, Link, Page, Panel, Table
+from src.insight.facts.filters import is_daily
+from src.insight.facts.retries import counts_deleted
 from src.judging.statistics import wilson
 
 if TYPE_CHECKING:
@@ -38,7 +40,7 @@ def _page(context: Context, reader: FactsReader) -> Page:
     reader.grouped(filter_, (*calls.BY[by], "category", "status"))  # type: ignore[arg-type] # what follows is out of this
     totals = reader.totals(filter_)
     if not totals.n and not context.filters.set_values():
-        return Page(empty=calls.NO_CALLS, notes=calls.notes(reader, filter_, context))
+        return Page(empty=calls.empty_text(reader, context), notes=calls.notes(reader, filter_, context))
     categories = {row.key[0]: row.totals.n for row in reader.grouped(_failed(filter_), ("category",))}
     limited = sum(categories.get(name, 0) for name in _RATE_LIMITS)
     figures = (
@@ -57,7 +59,8 @@ def _page(context: Context, reader: FactsReader) -> Page:
         *limit_panels(context, reader, filter_),
         _retries(reader, filter_, by),
     )
-    return Page(figures=figures, panels=panels, notes=calls.notes(reader, filter_, context))
+    lines = (*calls.notes(reader, filter_, context), *_without_deleted(reader, filter_))
+    return Page(figures=figures, panels=panels, notes=lines)
 
 
 def _failed(filter_: Filter) -> Filter:
@@ -116,6 +119,13 @@ def _categories(context: Context, categories: dict[str | None, int], calls_n: in
                  empty="Nothing failed.")  # fmt: skip
 
 
+def _without_deleted(reader: FactsReader, filter_: Filter) -> tuple[str, ...]:
+    """Return a note where attempts of deleted observations are not counted; `calls.notes` has it for other filters."""
+    if counts_deleted(filter_) or not is_daily(filter_) or not reader.expired_in(filter_):
+        return ()
+    return ("Attempts of observations that retention has deleted are not counted with these filters.",)
+
+
 def _retries(reader: FactsReader, filter_: Filter, by: str) -> Panel:
     dimensions = [name for name in calls.BY[by] if name in _RETRY_BY]
     retries = reader.retries(filter_, (*dimensions, "category"))  # type: ignore[arg-type] # of those that retries have
@@ -127,8 +137,8 @@ def _retries(reader: FactsReader, filter_: Filter, by: str) -> Panel:
         slug="retries",
         title="What was tried again",
         table=Table(columns, rows),
-        notes=("Attempts that failed and were followed by another one, by whole days; filters other than agent, "
-               "model, provider, environment, category and time do not hold here.",),
+        notes=("Attempts that failed and were followed by another one, of the calls that the filters leave; Category "
+               "is the attempt's here, elsewhere that of the error which ended the call.",),
         empty="No attempt was followed by another one.",
     )  # fmt: skip
 

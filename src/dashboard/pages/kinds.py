@@ -6,14 +6,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from src.dashboard.data.background import Background
-from src.dashboard.data.memo import FRESH_S, Memo
+from src.dashboard.data.memo import FRESH_S, Memo, Version
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from src.dashboard.data.ledger import Ledger
     from src.dashboard.data.limits import Limits
-    from src.dashboard.data.memo import Version
     from src.dashboard.data.stores import Store
     from src.dashboard.view.filters import Filters
     from src.dashboard.view.panels import Page
@@ -59,6 +58,10 @@ class Context:
         if not self._ledgers:
             self._ledgers.append(self.ledgers.of(self.store, self.limits, is_whole=self.is_whole))
         return self._ledgers[0]
+
+    def version(self, family: str, value: Any) -> Version:
+        """Return the version of results of a kind: it differs for another file at the store's path too."""
+        return Version((family, self.store.name), (self.store.mark(), value))
 
     def remembered(self, name: Any, compute: Callable[[], _T], version: Version) -> _T:
         """Return what was computed for this address already, where what it depends on has the same version."""

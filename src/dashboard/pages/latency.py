@@ -8,6 +8,7 @@ from src.dashboard.data import facts
 from src.dashboard.pages import calls
 from src.dashboard.pages.kinds import PageKind, by_of
 from src.dashboard.view.panels import Chart, Column, Figure, Page, Panel, Table
+from src.insight.facts.filters import is_latency
 
 if TYPE_CHECKING:
     from src.dashboard.pages.kinds import Context
@@ -39,7 +40,7 @@ def _page(context: Context, reader: FactsReader) -> Page:
     dimensions, filter_ = calls.BY[by], calls.chosen(context)
     took, total = reader.percentiles_and_all(filter_, dimensions, _SHARES)  # type: ignore[arg-type] # dimensions
     if (total is None or not total.n) and not context.filters.set_values():
-        return Page(empty=calls.NO_CALLS, notes=calls.notes(reader, filter_, context))
+        return Page(empty=calls.empty_text(reader, context), notes=calls.notes(reader, filter_, context))
     first, first_total = reader.percentiles_and_all(filter_, dimensions, _SHARES, "first_token")  # type: ignore[arg-type] # as above
     means = {row.key: row.totals.mean_ms for row in reader.grouped(filter_, dimensions)}  # type: ignore[arg-type] # as above
     keys = sorted((key for key in took if took[key].n), key=lambda key: -took[key].n)
@@ -55,7 +56,9 @@ def _page(context: Context, reader: FactsReader) -> Page:
         notes=("All calls count, failed ones too: the filter Status leaves them out. A time is that of the whole call, "
                "its retries and repairs included.",),
     )  # fmt: skip
-    return Page(figures=_figures(total, first_total), panels=(panel,), notes=calls.notes(reader, filter_, context))
+    is_kept = is_latency(filter_, dimensions)
+    lines = calls.notes(reader, filter_, context, is_kept=is_kept)
+    return Page(figures=_figures(total, first_total), panels=(panel,), notes=lines)
 
 
 def _cells(took: Percentiles, mean_ms: float | None, first: Percentiles | None) -> tuple[Any, ...]:

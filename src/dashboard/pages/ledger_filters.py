@@ -8,7 +8,6 @@ from urllib.parse import quote, urlencode
 import numpy as np
 
 from src.dashboard.data.ledger import chosen, entries_at
-from src.dashboard.data.memo import Version
 from src.dashboard.view.lazy_rows import LazyRows
 from src.dashboard.view.panels import Link, Table
 from src.insight.ledger.chosen import Chosen, asked_models
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from src.dashboard.data.limits import Limits
+    from src.dashboard.data.memo import Version
     from src.dashboard.pages.kinds import Context
     from src.dashboard.view.lazy_rows import Row
     from src.dashboard.view.panels import Column
@@ -43,7 +43,7 @@ def decisions_of(context: Context) -> Chosen:
 def version(context: Context) -> Version:
     """Return what changes when the ledger does."""
     columns = context.ledger()
-    return Version(("ledger", context.store.name), (columns.version, columns.is_behind))
+    return context.version("ledger", (columns.version, columns.is_behind))
 
 
 def notes(columns: LedgerColumns) -> tuple[str, ...]:

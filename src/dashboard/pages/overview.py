@@ -55,7 +55,7 @@ def _calls(context: Context, reader: FactsReader) -> Page:
     points = reader.series(filter_, "day", ("agent",))
     totals = reader.totals(filter_)  # out of the days', as the rows are: so what is finest is asked for first
     if not totals.n and not context.filters.set_values():
-        return Page(empty=calls.NO_CALLS, notes=lines)
+        return Page(empty=calls.empty_text(reader, context), notes=lines)
     rows = reader.grouped(filter_, ("agent",))
     took, all_took = reader.percentiles_and_all(filter_, ("agent",), (0.5, 0.95))
     table: list[tuple[Any, ...]] = []

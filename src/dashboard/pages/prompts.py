@@ -57,7 +57,11 @@ def _calls(context: Context, reader: FactsReader) -> Page:
         lines = (*lines, f"Trials of prompts and judges (environment {EVALUATION}) are not counted.")
     if not named and not context.filters.set_values():
         return Page(
-            empty="No call names its prompt yet: `langfuse_prompt=` or a named prompt links one to each call.",
+            empty=calls.empty_text(
+                reader,
+                context,
+                "No call names its prompt yet: `langfuse_prompt=` or a named prompt links one to each call.",
+            ),
             notes=lines,
         )
     table: list[tuple[Any, ...]] = []

@@ -51,7 +51,7 @@ def _page(context: Context, reader: FactsReader) -> Page:
     groups = _forms(reader, filter_, dimensions)
     total = forms_of(None, {form: sum(group.counts[form] for group in groups.values()) for form in FORMS})
     if not total.n and not context.filters.set_values():
-        return Page(empty=calls.NO_CALLS, notes=calls.notes(reader, filter_, context))
+        return Page(empty=calls.empty_text(reader, context), notes=calls.notes(reader, filter_, context))
     figures = tuple(
         Figure(form, label, total.shares[form], "interval", total.n, "calls", f"{total.counts[form]:,}")
         for form, label in _FIGURES
@@ -63,7 +63,8 @@ def _page(context: Context, reader: FactsReader) -> Page:
         _agreement(replies),
         _drift(context, reader, by, filter_),
     )
-    return Page(figures=figures, panels=panels, notes=calls.notes(reader, filter_, context))
+    lines = calls.notes(reader, filter_, context, is_kept=False)  # finish reasons are known of single calls alone
+    return Page(figures=figures, panels=panels, notes=lines)
 
 
 def _forms(reader: FactsReader, filter_: Filter, dimensions: Sequence[str]) -> dict[tuple[str | None, ...], Forms]:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 from src.dashboard.data import traces
 from src.dashboard.data.conditions import Conditions, conditions
-from src.dashboard.data.memo import Version
 from src.dashboard.pages.calls import at_least
 from src.dashboard.pages.kinds import PageKind
 from src.dashboard.pages.ledger_filters import trace_link
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from src.dashboard.data.limits import Limits
+    from src.dashboard.data.memo import Version
     from src.dashboard.pages.kinds import Context
     from src.dashboard.view.filters import Filters
     from src.dashboard.view.lazy_rows import Row
@@ -168,7 +168,7 @@ def _suggestions(context: Context) -> Mapping[str, list[str]]:
 
 
 def _version(context: Context) -> Version:
-    return Version(("traces", context.store.name), context.store.ask(traces.marks, (), context.limits))
+    return context.version("traces", context.store.ask(traces.marks, (), context.limits))
 
 
 KIND: Final = PageKind(

@@ -57,7 +57,7 @@ class Views:
 
     def __init__(self, content: Content, problems: Mapping[str, str] | None = None) -> None:
         self.content = content
-        self._problems = problems or {}
+        self._problems = problems if problems is not None else {}  # an empty one is filled later
         self._ledgers = Ledger()
         self._memo = Memo()
         self._background = Background()

@@ -87,11 +87,11 @@ function element(line, place) {
   row.setAttribute("aria-posinset", line + 1);
   row.setAttribute("aria-selected", place === chosen);
   if (hasChildren(place)) row.setAttribute("aria-expanded", !folded.has(place));
-  row.setAttribute("aria-label", `${text("name", place)}, ${text("type", place)}${model ? `, ${model}` : ""}, ${took}${level === "ERROR" ? `, error ${text("category", place)}` : ""}`);
   const name = part("w-name");
   name.style.paddingLeft = `${0.3 + Math.min(data.depth[place], 24) * 0.9}rem`;
   const fold = part("w-fold", hasChildren(place) ? (folded.has(place) ? "▸" : "▾") : "");
   fold.dataset.fold = "";
+  fold.setAttribute("aria-hidden", "true");  // a row is called by its text; whether it is folded is said apart
   const bdi = document.createElement("bdi");
   bdi.textContent = text("name", place);
   name.append(fold, bdi);

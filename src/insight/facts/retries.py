@@ -19,6 +19,11 @@ if TYPE_CHECKING:
     from src.insight.facts.filters import Dimension, Filter
 
 
+def counts_deleted(filter_: Filter) -> bool:
+    """Tell whether attempts of observations that the store has deleted are counted for a filter."""
+    return fits(replace(filter_, type=None).needs(), RETRY_KEYS)
+
+
 def retries(connection: sqlite3.Connection, filter_: Filter, by: Sequence[Dimension]) -> dict[tuple[int, ...], int]:
     """Return how many attempts there were for each group, by the numbers of its names.
 

@@ -56,6 +56,8 @@ def open_for_writing(store: Path, identity: Identity) -> sqlite3.Connection:
 def remedy_of(reason: object) -> str:
     """Return what helps where a file beside the store cannot be written, by what SQLite or the system says."""
     text = str(reason).lower()
+    if "i/o" in text:
+        return "look whether its disk is full or damaged"  # SQLite says no more where a file cannot grow
     return "free some space on its disk" if "full" in text or "no space" in text else "make its folder writable"
 
 
