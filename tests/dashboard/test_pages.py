@@ -152,6 +152,7 @@ def test_traces_are_searched_as_far_as_time_allows_and_the_page_says_how_far(
         assert int(re.search(r'data-figure="traces".*?"value">(\d+)', page, re.DOTALL)[1]) <= 3  # type: ignore[index] # it is there
         assert client.get(f"/traces/figures.csv?{query}").text == whole  # window by window
     monkeypatch.setattr(overview, "_SEARCH_S", 1e-9)
+    monkeypatch.setattr(traces_page, "_SESSIONS_S", 1e-9)
     with opened(content) as client:
         for path in ("/", "/sessions"):
             assert says in client.get(f"{path}?symbol=BTC-USD").text
