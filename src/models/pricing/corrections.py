@@ -47,8 +47,8 @@ _LONGEST_PROMPTS: Final[Mapping[tuple[str, str], int]] = {
 # api-docs.deepseek.com/news/news250821, later changes beside it.
 _OUTDATED_SINCE: Final = datetime(2025, 9, 5, 16, tzinfo=UTC).timestamp()
 _OUTDATED: Final = frozenset({("deepseek", "deepseek-chat"), ("deepseek", "deepseek-reasoner")})
-# What a search brought is billed to these as 8,000 input tokens, whatever it was; whether the reported usage has them is
-# not documented: developers.openai.com/api/docs/pricing, «Built-in tools», of `web_search`.
+# What a search brought is billed to these as 8,000 input tokens, whatever it was; whether the reported usage has them
+# is not documented: developers.openai.com/api/docs/pricing, «Built-in tools», of `web_search`.
 _FIXED_SEARCH_CONTENT: Final = re.compile(r"gpt-4o-mini|gpt-4\.1-mini")
 
 
