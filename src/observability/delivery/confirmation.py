@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from src.observability.store.unconfirmed import SentRange
 
 _log = logging.getLogger("moondev.exporter")
-# A flush sends again what a server does not show after so long. A worker that has little to do takes a second or two; on
-# a loaded machine one of 4.16.0 took more than ten.
+# A flush sends again what a server does not show after so long: one that has little to do stores what it got in a
+# second or two; on a loaded machine 4.16.0 took more than ten.
 _URGENT_S: Final = 30.0
 # After so long without an answer rows are sent all the same: a row that is late by a day helps nobody.
 _GIVE_UP_ASKING_S: Final = 86_400.0
