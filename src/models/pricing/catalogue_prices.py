@@ -90,6 +90,8 @@ def _prices(provider: str, model: str, tier: str | None, slot: int) -> PriceList
         )
     except LookupError:
         return None
+    if corrections.is_outdated(provider, listed.id, slot * _SLOT_S):
+        return None
     when = datetime.fromtimestamp(slot * _SLOT_S, UTC)
     if provider == "deepseek" and listed.id in _OFF_PEAK_WEEKENDS:
         when = _off_peak_at_weekends(when)
@@ -101,7 +103,13 @@ def _prices(provider: str, model: str, tier: str | None, slot: int) -> PriceList
     if not prices and not _is_free(provider, model):
         return None
     rates = {**corrections.rates(provider, model), **_rates(provider, listed.id, prices)}
-    return PriceList(rates=rates, source=source, date=day)
+    return PriceList(
+        rates=rates,
+        source=source,
+        date=day,
+        longest_prompt=corrections.longest_prompt(provider, listed.id),
+        besides=corrections.besides(provider, listed.id),
+    )
 
 
 def _off_peak_at_weekends(when: datetime) -> datetime:

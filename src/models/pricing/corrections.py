@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -32,6 +34,45 @@ CORRECTIONS: Final = (
         read_on="2026-11-30",
     ),
 )
+
+
+# Longer requests cost about twice as much, says openrouter.ai/x-ai/grok-4; the catalogue has the rates of shorter ones
+# alone. Where xAI reports the cost itself, as it does in new replies, that is taken.
+_LONGEST_PROMPTS: Final[Mapping[tuple[str, str], int]] = {
+    ("xai", "grok-4-0709"): 128_000,
+    ("xai", "grok-4-fast"): 128_000,
+    ("xai", "grok-4-1-fast"): 128_000,
+}
+# The catalogue's prices of these names are those of DeepSeek-V3 and R1; since this moment they have others:
+# api-docs.deepseek.com/news/news250821, later changes beside it.
+_OUTDATED_SINCE: Final = datetime(2025, 9, 5, 16, tzinfo=UTC).timestamp()
+_OUTDATED: Final = frozenset({("deepseek", "deepseek-chat"), ("deepseek", "deepseek-reasoner")})
+# What a search brought is billed to these as 8,000 input tokens, whatever it was; whether the reported usage has them
+# is not documented: developers.openai.com/api/docs/pricing, «Built-in tools», of `web_search`.
+_FIXED_SEARCH_CONTENT: Final = re.compile(r"gpt-4o-mini|gpt-4\.1-mini")
+
+
+def longest_prompt(provider: str, listed_model: str) -> int | None:
+    """Return up to how many prompt tokens the catalogue's rates of a model hold; None for any number."""
+    return next(
+        (
+            tokens
+            for (owner, prefix), tokens in _LONGEST_PROMPTS.items()
+            if owner == provider and listed_model.startswith(prefix)
+        ),
+        None,
+    )
+
+
+def is_outdated(provider: str, listed_model: str, at: float) -> bool:
+    """Tell whether the catalogue's prices of a model no longer hold at a time, and no others are known."""
+    return at >= _OUTDATED_SINCE and (provider, listed_model) in _OUTDATED
+
+
+def besides(provider: str, listed_model: str) -> Mapping[str, str]:
+    """Return what else is billed with a unit of a model at a price that nobody knows here, by the unit."""
+    is_fixed = provider == "openai" and _FIXED_SEARCH_CONTENT.match(listed_model)
+    return {"web_searches": "web_search_content"} if is_fixed else {}
 
 
 def rates(provider: str, model: str) -> dict[str, Rate]:

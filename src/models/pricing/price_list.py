@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -45,7 +45,8 @@ class Rate:
 class PriceList:
     """A model's prices at one time; `unpriced` says why none of them holds for a request, such as its service tier.
 
-    `overrides` tells, of a user's own table, that it comes before the catalogue.
+    `overrides` tells, of a user's own table, that it comes before the catalogue. The rates hold for prompts of at most
+    `longest_prompt` tokens, None for all. `besides` maps a unit to what else is billed with it at an unknown price.
     """
 
     rates: Mapping[str, Rate]
@@ -53,6 +54,8 @@ class PriceList:
     date: str
     unpriced: str | None = None
     overrides: bool = False
+    longest_prompt: int | None = None
+    besides: Mapping[str, str] = field(default_factory=dict, hash=False)
 
     @property
     def is_tiered(self) -> bool:

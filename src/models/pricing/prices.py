@@ -105,7 +105,7 @@ def _cost(prices: PriceList | None, usage: Usage) -> Cost:
     contradiction = usage.contradiction or (_excess(counts) if usage.units else None)
     if prices is None:
         return Cost(unknown=(contradiction,) if contradiction else tuple(counts) or (NO_USAGE,))
-    problem = contradiction or prices.unpriced
+    problem = contradiction or prices.unpriced or _too_long(prices, usage)
     if problem:
         return Cost(unknown=(problem,), source=prices.source, date=prices.date)
     rates = prices.rates
@@ -123,7 +123,14 @@ def _cost(prices: PriceList | None, usage: Usage) -> Cost:
         if depends_on_prompt and rate.tiers:
             unknown.append(f"{unit} above the price for short prompts")
         parts[unit] = count * rate.at(prompt_tokens or 0)
+    unknown += [other for unit, other in prices.besides.items() if counts.get(unit)]
     return Cost(parts=parts, unknown=tuple(unknown), source=prices.source, date=prices.date)
+
+
+def _too_long(prices: PriceList, usage: Usage) -> str | None:
+    """Return which rates are not known for a prompt of this length; None for nothing."""
+    longest = prices.longest_prompt
+    return f"rates above {longest:,} tokens" if longest and (usage.input_tokens or 0) > longest else None
 
 
 def _excess(counts: dict[str, int | None]) -> str | None:

@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     from src.observability.store.unconfirmed import SentRange
 
 _log = logging.getLogger("moondev.exporter")
-# A flush sends again what a server does not show after so long: it stores what it got in a second or two.
-_URGENT_S: Final = 10.0
+# A flush sends again what a server does not show after so long: one that has little to do stores what it got in a
+# second or two; on a loaded machine 4.16.0 took more than ten.
+_URGENT_S: Final = 30.0
 # After so long without an answer rows are sent all the same: a row that is late by a day helps nobody.
 _GIVE_UP_ASKING_S: Final = 86_400.0
 _FIRST_PAUSE_S: Final = 0.25  # between two questions; doubles

@@ -81,11 +81,29 @@ def test_an_unknown_price_is_none_and_never_zero() -> None:
 
 
 def test_a_price_that_depends_on_the_hour_is_looked_up_for_that_hour() -> None:
-    day = datetime(2026, 11, 1, 12, tzinfo=UTC).timestamp()
-    night = datetime(2026, 11, 1, 20, tzinfo=UTC).timestamp()
+    day = datetime(2025, 3, 1, 12, tzinfo=UTC).timestamp()
+    night = datetime(2025, 3, 1, 20, tzinfo=UTC).timestamp()
     by_day = prices.price("deepseek", ("deepseek-chat",), THOUSAND, at=day)
     by_night = prices.price("deepseek", ("deepseek-chat",), THOUSAND, at=night)
     assert (by_day.total, by_night.total) == (0.00137, 0.000685)
+
+
+@pytest.mark.parametrize("model", ["deepseek-chat", "deepseek-reasoner"])
+def test_a_price_that_no_longer_holds_is_none(model: str) -> None:
+    """DeepSeek has changed them on 5 September 2025 and since; the catalogue has not."""
+    at = [datetime(2025, 9, 5, hour, tzinfo=UTC).timestamp() for hour in (15, 16)]
+    costs = [prices.price("deepseek", (model,), THOUSAND, at=moment) for moment in at]
+    assert [cost.total is None for cost in costs] == [False, True]
+    assert costs[1].unknown == ("input", "output")
+
+
+@pytest.mark.parametrize(
+    ("model", "rate"), [("grok-4-0709", 3), ("grok-4-fast-reasoning", 0.2), ("grok-4-1-fast-non-reasoning", 0.2)]
+)
+def test_a_prompt_for_which_the_catalogue_has_no_rates_is_not_priced(model: str, rate: float) -> None:
+    short, long = (prices.price("xai", (model,), Usage(input=count, output=0)) for count in (128_000, 128_001))
+    assert short.total == pytest.approx(128_000 * rate / 1e6)
+    assert (long.total, long.known, long.unknown) == (None, 0, ("rates above 128,000 tokens",))
 
 
 # DeepSeek's page has peak prices from 01:00 to 04:00 and from 06:00 to 10:00 UTC on weekdays, and half of them

@@ -200,6 +200,16 @@ RESPONSES = [
         body={"items": [{"type": "file_search_call", "id": "fs", "status": "completed", "queries": []}]},
     ),
     Row(
+        "a search of a model that is billed a fixed block for what it brings",
+        "openai:responses",
+        "gpt-4.1-mini",
+        responses(1000, 100),
+        {"input": tokens(1000, "0.4"), "output": tokens(100, "1.6"), "web_searches": pieces(1, "10")},
+        CATALOGUE,
+        unknown=("web_search_content",),
+        body={"items": [search_call("search")], "tools": [{"type": "web_search"}]},
+    ),
+    Row(
         "a container for code",
         "openai:responses",
         "gpt-4.1",

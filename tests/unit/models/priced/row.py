@@ -7,23 +7,11 @@ from decimal import Decimal
 from typing import Any
 
 MILLION, THOUSAND = 10**6, 10**3
-
-
 CATALOGUE = "genai-prices 0.2.3; the provider's page was not read"
-
-
 ANTHROPIC = "platform.claude.com/docs/en/about-claude/pricing"
-
-
 AUDIO = "developers.openai.com/api/docs/models/gpt-4o-audio-preview"
-
-
 OPENROUTER = "openrouter.ai/docs/use-cases/usage-accounting"
-
-
 XAI = "docs.x.ai/developers/pricing"
-
-
 GROQ = "console.groq.com/docs/flex-processing: the same price as on demand; the price itself is genai-prices 0.2.3"
 
 
