@@ -283,7 +283,9 @@ class Planner:
             if not sites and package not in self.project.migrated_sdks:
                 continue
             try:
-                plan.handled[package] = handlers.find_error_uses(package, self.values)
+                plan.handled[package] = handlers.find_error_uses(
+                    package, self.values, raises_old_errors=self.project.raises_old_errors
+                )
                 self._refuse_shared_handlers(plan.handled[package], package)
             except Unprovable as error:
                 plan.unhandled[package] = error

@@ -92,6 +92,7 @@ class ProjectContext:
         addresses: Constants of all files that hold addresses of models, as pairs of name and text.
         migrated_sdks: SDKs that the files it imports called before their migration, and no longer do.
         remaining_sdks: SDKs that the files it imports go on using.
+        raises_old_errors: Whether the files it imports asked OpenAI through its SDK before version 1 alone.
         settings: What other files set on SDK modules and the factory does not read by itself, such as `openai.api_key`.
         required_setups: SDKs whose module this file sets up for other files.
         traced_sdks: SDKs whose clients all come from other files, where they are traced.
@@ -102,6 +103,7 @@ class ProjectContext:
     addresses: tuple[tuple[str, str], ...] = ()
     migrated_sdks: frozenset[str] = frozenset()
     remaining_sdks: frozenset[str] = frozenset()
+    raises_old_errors: bool = False
     settings: frozenset[str] = frozenset()
     required_setups: frozenset[str] = frozenset()
     traced_sdks: frozenset[str] = frozenset()

@@ -11,7 +11,7 @@ from src.migration.rewrite.project.sdk_setup import setups_required
 from src.migration.rewrite.records import LEFT, MIGRATED, REVIEW, TRACED, UNKNOWN_CLIENT
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     from src.migration.rewrite.records import Outcome, ProjectContext, ReportedSite
@@ -90,8 +90,20 @@ def files_to_revisit(
         remaining = frozenset[str]().union(*(_remaining_sdks(by_path[path]) for path in imported))
         if mentioned or (remaining & migrated[outcome.path]):
             context = revisits.get(outcome.path, contexts[outcome.path])
-            revisits[outcome.path] = replace(context, migrated_sdks=mentioned, remaining_sdks=remaining)
+            revisits[outcome.path] = replace(
+                context,
+                migrated_sdks=mentioned,
+                remaining_sdks=remaining,
+                raises_old_errors=_asked_before_1([by_path[path] for path in imported]),
+            )
     return revisits
+
+
+def _asked_before_1(outcomes: Iterable[Outcome]) -> bool:
+    """Tell whether the moved calls of OpenAI's SDK in some files are all calls of its versions before 1."""
+    sites = [site for outcome in outcomes for site in outcome.sites if site.status in (MIGRATED, REVIEW)]
+    styles = {site.style for site in sites if site.style.startswith("openai.")}
+    return styles - {"openai.errors"} == {"openai.ChatCompletion"}
 
 
 def _with_traced_clients(

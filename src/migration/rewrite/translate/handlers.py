@@ -35,22 +35,28 @@ class ErrorUses:
         names: The expressions that name an exception, each with the factory's errors for it.
         reads: The reads of an exception's attributes in its handlers.
         tuples: The tuples that hold some of the names.
+        is_old: Whether they are those of the openai SDK before version 1.
     """
 
     names: list[tuple[cst.BaseExpression, tuple[str, ...]]] = field(default_factory=list)
     reads: list[cst.Attribute] = field(default_factory=list)
     tuples: list[cst.Tuple] = field(default_factory=list)
+    is_old: bool = False
 
 
-def find_error_uses(package: str, values: Evaluator) -> ErrorUses:
+def find_error_uses(package: str, values: Evaluator, *, raises_old_errors: bool = False) -> ErrorUses:
     """Return the uses of a package's exceptions.
+
+    Args:
+        package: The package.
+        values: What the module's expressions can be.
+        raises_old_errors: Whether other files raise those of the openai SDK before version 1 here.
 
     Raises:
         Unprovable: an exception is used in a way that has no counterpart.
     """
-    uses = ErrorUses()
+    uses = ErrorUses(is_old=raises_old_errors or _LEGACY.search(values.tree.code) is not None)
     tree = values.tree
-    is_legacy = _LEGACY.search(tree.code) is not None
     for node in tree.nodes:
         if not isinstance(node, cst.Name | cst.Attribute) or isinstance(tree.parent(node), cst.Attribute):
             continue
@@ -59,7 +65,7 @@ def find_error_uses(package: str, values: Evaluator) -> ErrorUses:
         name = values.module(node) or ""
         if not name.startswith(f"{package}.") or not name.rpartition(".")[2][:1].isupper():
             continue
-        ours = _errors_for(name, is_legacy=is_legacy)
+        ours = _errors_for(name, is_legacy=uses.is_old)
         if ours is None:
             if _handler(node, values) is not None:
                 raise Unprovable(f"{code(node)} is handled, which has no counterpart", "handle ModelError")
@@ -159,13 +165,12 @@ def _handler(node: cst.CSTNode, values: Evaluator) -> cst.ExceptHandler | None:
 
 def _add_attribute_reads(handler: cst.ExceptHandler, name: str, uses: ErrorUses, values: Evaluator) -> None:
     tree = values.tree
-    is_legacy = _LEGACY.search(tree.code) is not None
     for node in tree.nodes:
         if not isinstance(node, cst.Attribute) or not isinstance(node.value, cst.Name) or node.value.value != name:
             continue
         if all(ancestor is not handler for ancestor in tree.ancestors(node)):
             continue
-        if not is_legacy:  # the moved call raises the SDK's own errors
+        if not uses.is_old:  # the moved call raises the SDK's own errors
             continue
         if node.attr.value not in _ATTRIBUTES:
             raise Unprovable(
