@@ -18,7 +18,8 @@ PLACEHOLDER = re.compile(
     r"(?:your|insert|enter|put|add|set|replace|paste)[-_ a-zA-Z]*|"
     r"(?:YOUR|MY|INSERT|ENTER|PUT|REPLACE|PASTE)[-_ ](?:[A-Z]{1,12}[-_ ]){0,3}"
     r"(?:KEY|KEYS|SECRET|TOKEN|PASSWORD|PASSPHRASE|HERE)|"
-    r"(?:Bearer|Basic|Token) ?|not[-_ ](?:needed|required|used|set|applicable)|no[-_ ](?:key|token)[-_ a-z]{0,16}|unused|change[-_]?me|placeholder|redacted|hidden|masked|"
+    r"(?:Bearer|Basic|Token) ?|not[-_ ](?:needed|required|used|set|applicable)|no[-_ ](?:key|token)[-_ a-z]{0,16}|"
+    r"unused|change[-_]?me|placeholder|redacted|hidden|masked|"
     r"required|optional|none|null|nil|true|false|undefined|unset|empty|missing|invalid|valid|expired|wrong|incorrect|"
     r"str|string|String|bytes|int|float|bool|boolean|number|object|any|text|varchar|char|secret|password|token|key)"
     r"[.!?:]*\Z",
