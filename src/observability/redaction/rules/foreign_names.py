@@ -34,9 +34,13 @@ _PRIVATE_KEY: Final = re.compile(r"(?:0x)?[0-9a-fA-F]{64}\Z")
 
 def find(scan: Scan) -> None:
     """Find the values of such names in a text with characters beyond ASCII."""
+    present: dict[str, bool] = {}
     for kind, words in _NAMES.items():
         for word in words:
-            place = scan.text.find(word)
+            sign = next(char for char in reversed(word) if not char.isascii())  # most texts lack most of these
+            if sign not in present:
+                present[sign] = sign in scan.text
+            place = scan.text.find(word) if present[sign] else -1
             while place >= 0:
                 _find_value(scan, place + len(word), kind)
                 place = scan.text.find(word, place + len(word))
