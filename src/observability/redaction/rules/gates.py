@@ -120,7 +120,7 @@ _FIXED: tuple[Gate, ...] = (
         literals=(
             "password", "passphrase", "passwort", "api", "secret key", "private key", "access token",
             "clave", "chave", "chiave",
-        ),  # fmt: skip
+        ),
         caseless=True,
     ),
     Gate(
