@@ -134,7 +134,8 @@ def _search_all(chars: Characters) -> Words:
         flags = _table().take(_keys(codes, starts.take(numbers), ends.take(numbers)))
         return bytes((flags & is_plausible.take(numbers)).tobytes())
 
-    columns = word_columns.columns(chars.data, *spans(numpy.arange(len(starts))), is_listed)
+    in_text = (starts, ends) if positions is None else (positions.take(starts), positions.take(ends))
+    columns = word_columns.columns(chars.data, *in_text, is_listed)
     chosen = _in_long_runs(is_plausible)
     flags = _table().take(_keys(codes, starts.take(chosen), ends.take(chosen))).tobytes()
     places: list[Place] = []

@@ -25,8 +25,8 @@ _NAMES: Final = {
     ),
 }  # fmt: skip
 _VALUE: Final = re.compile(
-    r"[\"'`*\])\u201d\u300d]{0,3}\s{0,3}"
-    r"(?:[:=\uff1a\uff1d\u2014\-]|是|为|為|は|は、|는|은|[—-]|(?:ist|lautet|est|es|é|è|is)(?=\s))?[\s:=\uff1a]{0,3}"
+    r"[\"'`*\])\u201d\u300d]{0,3}[ \t\u3000]{0,3}"
+    r"(?:[:=\uff1a\uff1d\u2014-]|是|为|為|は|는|은|(?:ist|lautet|est|es|é|è|is)(?=[ \t]))[ \t\u3000:\uff1a、]{0,3}"
     r"[\"'`*(\[\u201c\u300c]{0,3}(?P<value>[A-Za-z0-9!#$%&*+\-./:=?@^_~]{6,512})"
 )
 _PRIVATE_KEY: Final = re.compile(r"(?:0x)?[0-9a-fA-F]{64}\Z")
@@ -34,9 +34,13 @@ _PRIVATE_KEY: Final = re.compile(r"(?:0x)?[0-9a-fA-F]{64}\Z")
 
 def find(scan: Scan) -> None:
     """Find the values of such names in a text with characters beyond ASCII."""
+    present: dict[str, bool] = {}
     for kind, words in _NAMES.items():
         for word in words:
-            place = scan.text.find(word)
+            sign = next(char for char in reversed(word) if not char.isascii())  # most texts lack most of these
+            if sign not in present:
+                present[sign] = sign in scan.text
+            place = scan.text.find(word) if present[sign] else -1
             while place >= 0:
                 _find_value(scan, place + len(word), kind)
                 place = scan.text.find(word, place + len(word))

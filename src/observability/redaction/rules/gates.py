@@ -114,9 +114,13 @@ _FIXED: tuple[Gate, ...] = (
     # the password for the exchange is ...
     Gate(
         inspection=Inspection.PROSE,
-        pattern=rf"{_WORDS}[\w.\-]{{0,24}}[ \t](?:for|of|to|on|from|d[eai])[ \t][^\n:=?!.,;]{{1,40}}"
+        pattern=r"(?:password|passphrase|passwort|api[ _\-]?key|secret key|private key|access token|clave|chave|chiave)"
+        r"[ \t](?:for|of|to|on|from|d[eai])[ \t][^\n:=?!.,;]{1,40}"
         r"(?:[ \t]is|[ \t]was|:|=)[ \t]",
-        literals=_KEYWORDS,
+        literals=(
+            "password", "passphrase", "passwort", "api", "secret key", "private key", "access token",
+            "clave", "chave", "chiave",
+        ),
         caseless=True,
     ),
     Gate(

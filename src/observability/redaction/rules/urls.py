@@ -113,7 +113,8 @@ def find(scan: Scan, end: int) -> None:
     match = _AUTHORITY.match(url)
     authority = match[0] if match else ""
     if "@" in url:
-        if _DATABASE.search(scan.text, max(0, end - _LONGEST_SCHEME), end) and url.rfind("@") > len(authority):
+        is_longer = "@" in authority and url.rfind("@") > len(authority)
+        if is_longer and _DATABASE.search(scan.text, max(0, end - _LONGEST_SCHEME), end):
             authority = url[: url.rfind("@") + 1]  # a password may hold any sign; paths of databases hold no `@`
         authority = _find_userinfo(scan, end, url, authority)
     host = authority.rpartition("@")[2]
