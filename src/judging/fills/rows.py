@@ -261,7 +261,9 @@ def _nested_fees(text: str, others: str) -> tuple[Fee, ...] | None:
     values = several if isinstance(several, list) and several else [_nested(text)]
     fees = []
     for value in values:
-        cost = number(str(value.get("cost"))) if isinstance(value, dict) else None
+        if not isinstance(value, dict):
+            return None
+        cost = number(str(value.get("cost")))
         if cost is None:
             return None
         fees.append(Fee(amount=cost, currency=str(value.get("currency") or "").upper() or None))

@@ -31,7 +31,9 @@ def model_names(models: object) -> list[str]:
     """
     if models is None:
         return []
-    names = [models] if isinstance(models, str) else list(models) if isinstance(models, Iterable) else [models]
-    if not all(isinstance(name, str) for name in names):
+    is_several = isinstance(models, Iterable) and not isinstance(models, str)
+    items: list[object] = list(models) if isinstance(models, Iterable) and is_several else [models]
+    names = [name for name in items if isinstance(name, str)]
+    if len(names) < len(items):
         raise ValueError(f"its models are {models!r:.60}: give their names as texts, such as openai:gpt-4o.")
     return names

@@ -264,6 +264,6 @@ def _until(condition: Any, tries: int = 2_000) -> None:
 
 
 def test_a_single_model_is_not_taken_for_its_letters() -> None:
-    name = decision("BTC-USD", "BUY", models="openai:gpt-4o")  # type: ignore[arg-type] # as a program may do
+    name = decision("BTC-USD", "BUY", models="openai:gpt-4o")
     (entry,) = LedgerReader(StoreReader(Settings.read().trace_db)).starting_with(str(name))
     assert entry.decision.models == '["openai:gpt-4o"]'
