@@ -14,11 +14,13 @@ import importlib
 import importlib.util
 import inspect
 import math
+import numbers
 import sys
 import time
 import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
 PREFIX: Final = "agent:"
 GROUP: Final = "moondev.agents"
 _ACTIONS: Final = ("BUY", "SELL", "NOTHING")
+_UNREAD: Final = ("target", "stop", "stop_loss", "take_profit", "size", "quantity", "horizon", "symbol")
 _FORM: Final = "give package.module:Class, path/to/file.py:Class, or the name of an installed agent"
 
 
@@ -228,6 +231,7 @@ def _read(answer: Any, name: str) -> _Answer:
         return _Answer(None)
     confidence: Any = None
     if isinstance(answer, Mapping):
+        _refuse_unread(answer, name)
         action, confidence = answer.get("action"), answer.get("confidence")
     elif isinstance(answer, tuple) and len(answer) == 2:
         action, confidence = answer
@@ -240,13 +244,24 @@ def _read(answer: Any, name: str) -> _Answer:
         raise AgentError(f"{name} returned {answer!r:.80}: return BUY, SELL or NOTHING, with a confidence or without.")
     if confidence is None:
         return _Answer(text)
-    is_number = isinstance(confidence, int | float) and not isinstance(confidence, bool)
+    is_number = isinstance(confidence, numbers.Real | Decimal) and not isinstance(confidence, bool)
     if not is_number or not (math.isfinite(confidence) and (confidence == 0 or 1 <= confidence <= 100)):
         raise AgentError(
             f"{name} returned the confidence {confidence!r:.60}: return a number from 0 to 100; 85 is 85%, and 0.85 is "
             "refused as a share."
         )
     return _Answer(text, float(confidence))
+
+
+def _refuse_unread(answer: Mapping[Any, Any], name: str) -> None:
+    """Refuse what would change a decision's outcome and is not judged here, and a second spelling of a key."""
+    keys = [str(key).strip().casefold() for key in answer]
+    unread = [key for key in keys if key in _UNREAD or (key in ("action", "confidence") and key not in answer)]
+    if unread or len(set(keys)) < len(keys):
+        raise AgentError(
+            f"{name} returned {dict(answer)!r:.80}: `action` and `confidence` alone are judged, each once; a target, a "
+            "stop, a size or a horizon is not."
+        )
 
 
 def _choice(answer: _Answer, *, failure: ModelError | None = None) -> Choice:

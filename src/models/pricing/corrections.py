@@ -44,7 +44,7 @@ _LONGEST_PROMPTS: Final[Mapping[tuple[str, str], int]] = {
     ("xai", "grok-4-1-fast"): 128_000,
 }
 # The catalogue's prices of these names are those of DeepSeek-V3 and R1; since this moment they have others:
-# api-docs.deepseek.com/news/news250821, later changes beside it.
+# api-docs.deepseek.com/quick_start/pricing (a stored copy of August 2025), later changes beside it.
 _OUTDATED_SINCE: Final = datetime(2025, 9, 5, 16, tzinfo=UTC).timestamp()
 _OUTDATED: Final = frozenset({("deepseek", "deepseek-chat"), ("deepseek", "deepseek-reasoner")})
 # What a search brought is billed to these as 8,000 input tokens, whatever it was; whether the reported usage has them

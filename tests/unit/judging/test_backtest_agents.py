@@ -70,6 +70,8 @@ def made(name: str, spool: Spool, **options: Any) -> tuple[list[DecisionRecord],
         ("class A:\n    models = ()\n    def decide(self, view): return 'buy'", ("BUY", None, "decided")),
         ("class A:\n    models = ()\n    def decide(self, view): return 'SELL', 60", ("SELL", 60.0, "decided")),
         ("def A(view): return {'action': 'NOTHING', 'confidence': 55.5}", ("NOTHING", 55.5, "decided")),
+        ("import numpy\ndef A(view): return 'BUY', numpy.int64(70)", ("BUY", 70.0, "decided")),
+        ("import decimal\ndef A(view): return 'BUY', decimal.Decimal('85')", ("BUY", 85.0, "decided")),
         ("class A:\n    def decide(self, view): return None", ("NOTHING", None, "abstained")),
         (
             "from src.agents.decisions import Action\nclass R:\n    action = Action.BUY\n    confidence = 1\n"
@@ -134,6 +136,8 @@ def test_a_read_past_the_view_raises_and_hiding_that_does_not_help(
         ("def A(view): return 'BUY', 101", "returned the confidence 101: return a number from 0 to 100"),
         ("def A(view): return 'BUY', 0.85", "0.85 is refused as a share"),
         ("def A(view): return 'BUY', True", "the confidence True"),
+        ("def A(view): return {'action': 'BUY', 'stop': 90}", "a target, a stop, a size or a horizon is not"),
+        ("def A(view): return {'action': 'BUY', 'Action': 'SELL'}", "alone are judged, each once"),
         ("def A(view): return 1 / 0", r"failed at .*: ZeroDivisionError: division by zero \(my_agents.py, line 1\)"),
         ("def A(): return 'BUY'", "is called as decide"),
         ("async def A(view): return 'BUY'", "is asynchronous"),
