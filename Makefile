@@ -9,6 +9,8 @@ WORKERS ?= 4  # of the tests: some of their time is waiting, so that four keep t
 
 # Hundreds of processes import the same modules, whose compiled form some containers are set up not to keep.
 KEEP_COMPILED := PYTHONDONTWRITEBYTECODE=
+# What tests write and read is UTF-8, whatever the locale of their user.
+IN_UTF8 := PYTHONUTF8=1
 
 .DEFAULT_GOAL := help
 .PHONY: help .venv .venv-run run test test-long lint bench lock clean
@@ -31,10 +33,10 @@ run: .venv-run ## One swarm decision on real prices, traced: no key, no network
 	@$(BIN)/moondev trade EURUSD --swarm
 
 test: .venv ## All tests, by WORKERS=4 processes (ARGS="tests/unit -x" and the like go to pytest)
-	@$(KEEP_COMPILED) $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup $(ARGS)
+	@$(KEEP_COMPILED) $(IN_UTF8) $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup $(ARGS)
 
 test-long: .venv ## All tests, in full what is long by nature: random examples, fuzzed inputs, kill rounds
-	@$(KEEP_COMPILED) MOONDEV_TEST_LONG=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --timeout 3600 $(ARGS)
+	@$(KEEP_COMPILED) $(IN_UTF8) MOONDEV_TEST_LONG=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --timeout 3600 $(ARGS)
 
 lint: .venv ## Formatting, lint, types, import contracts, no call round the factory, names and lengths
 	@$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy && $(BIN)/lint-imports --no-logo \

@@ -15,6 +15,17 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _PEM = serialization.Encoding.PEM
+_SIGNS_CERTIFICATES = x509.KeyUsage(
+    key_cert_sign=True,
+    crl_sign=True,
+    digital_signature=False,
+    content_commitment=False,
+    key_encipherment=False,
+    data_encipherment=False,
+    key_agreement=False,
+    encipher_only=False,
+    decipher_only=False,
+)
 
 
 class Authority:
@@ -50,7 +61,9 @@ class Authority:
             .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
             .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()), critical=False)
         )
-        if hosts is not None:
+        if hosts is None:  # Python 3.13 and newer ask an authority for it
+            builder = builder.add_extension(_SIGNS_CERTIFICATES, critical=True)
+        else:
             loopback = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
             names = x509.SubjectAlternativeName([loopback, *(x509.DNSName(host) for host in hosts)])
             builder = builder.add_extension(names, critical=False)

@@ -54,6 +54,20 @@ def _is_roomy_memory(folder: Path) -> bool:
     return status.f_bavail * status.f_frsize > _ENOUGH_BYTES and not status.f_flag & os.ST_NOEXEC
 
 
+def _raise_open_files(wanted: int = 4_096) -> None:
+    """Raise how many files this process may have open: on macOS it is 256, and some tests have hundreds of sockets."""
+    try:
+        import resource
+    except ImportError:  # not a POSIX system
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+
+
+_raise_open_files()
+
 # Thousands of tests have a store of their own, and a disk takes several times as long to make one.
 if "PYTEST_DEBUG_TEMPROOT" not in os.environ and _is_roomy_memory(_MEMORY):
     os.environ["PYTEST_DEBUG_TEMPROOT"] = str(_MEMORY)

@@ -45,6 +45,8 @@ LIBRARIES = (
 )  # fmt: skip
 # What may be set for a program, and means the same in a fork.
 _KNOWN_VARIABLES = {"PYTHONPATH", "PYTHONDONTWRITEBYTECODE", "PYTHONUNBUFFERED"}
+# As all programs here inherit them: a user's PYTHONHASHSEED, or PYTHON_VERSION of a container.
+_INHERITED = {name: value for name, value in os.environ.items() if name.startswith("PYTHON")}
 _LENGTH_BYTES = 4
 
 
@@ -60,7 +62,8 @@ class Program(subprocess.Popen[Any]):
         read_in, write_in, read_out, write_out, read_err, write_err, *rest = pipes
         environment = dict(os.environ if env is None else env)
         words = [str(word) for word in args]
-        unknown = {name for name in environment if name.startswith("PYTHON")} - _KNOWN_VARIABLES
+        variables = {name for name, value in environment.items() if _INHERITED.get(name) != value}
+        unknown = {name for name in variables if name.startswith("PYTHON")} - _KNOWN_VARIABLES
         if unknown or words[0] != sys.executable or preexec_fn or pass_fds or shell or executable:
             raise ValueError(f"such a program must be started by an interpreter: {words} {unknown}")
         order = {"words": words[1:], "environment": environment, "folder": str(cwd or Path.cwd()), "session": rest[5]}

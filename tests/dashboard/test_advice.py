@@ -90,7 +90,11 @@ def test_in_a_browser_the_page_draws_fits_a_phone_and_its_links_work(advised: Pa
     with contextlib.ExitStack() as stack:
         base, link = stack.enter_context(running({"main": advised}))
         driver = stack.enter_context(sync_api.sync_playwright())
-        browser = driver.chromium.launch(executable_path=CHROMIUM, args=[*arguments, "--disable-gpu"])
+        browser = driver.chromium.launch(
+            executable_path=CHROMIUM,
+            args=[*arguments, "--disable-gpu"],
+            env={**os.environ, "TMPDIR": "/tmp"},  # noqa: S108 - it has a socket there, whose path must be short
+        )
         stack.callback(browser.close)
         page = browser.new_page(viewport={"width": 375, "height": 700})
         page.set_default_timeout(120_000)

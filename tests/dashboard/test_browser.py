@@ -141,7 +141,11 @@ def site(paths: dict[str, Path], large_id: str) -> Iterator[Site]:
     sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright: make .venv")
     arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
     with running(paths) as (base, link), sync_api.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=CHROMIUM, args=[*arguments, "--disable-gpu"])
+        browser = driver.chromium.launch(
+            executable_path=CHROMIUM,
+            args=[*arguments, "--disable-gpu"],
+            env={**os.environ, "TMPDIR": "/tmp"},  # noqa: S108 - it has a socket there, whose path must be short
+        )
         site = Site(base, link, browser)
         site.page.goto(link)
         yield site

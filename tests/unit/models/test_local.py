@@ -132,7 +132,7 @@ def test_the_model_stops_at_the_deadline_and_when_nobody_waits_any_more(way: str
     with pytest.raises(TimeoutError):
         getattr(Asking(), way)()
     assert time.monotonic() - started < 15  # where nothing stopped it, it took a minute and more
-    assert eventually(lambda: not engine.engine()._working, 8)  # it stops computing too
+    assert eventually(lambda: not engine.engine()._working)  # it stops computing too
     assert background.drain(20) == 0
     assert spool.rows_after(0)[-1].error_category == ("cancelled" if way == "cancelled" else "timeout")
 

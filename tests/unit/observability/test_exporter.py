@@ -301,12 +301,22 @@ def test_a_server_may_say_when_to_retry(
 
 
 def test_a_destination_that_hangs_leaves_time_to_flush_the_others(spool: Spool, langfuse: Langfuse) -> None:
+    released, pending = threading.Event(), list[int]()
+
+    def wait() -> None:
+        released.wait(60)
+
     with Langfuse() as hanging:
-        hanging.answer = lambda _: Reply(hang=True)
+        hanging.answer = lambda _: Reply(before=wait)
         spool.append(record(1))
         exporter = Exporter(spool, [destination_of(hanging), destination_of(langfuse)])
-        assert exporter.flush(3) == 1
-        assert names_of(langfuse) == ["n1"]
+        flush = threading.Thread(target=lambda: pending.append(exporter.flush(60)))
+        flush.start()
+        assert eventually(lambda: names_of(langfuse) == ["n1"])
+        assert flush.is_alive()
+        released.set()
+        flush.join(60)
+    assert pending == [0]
 
 
 def test_a_damaged_row_holds_up_no_other(spool: Spool, langfuse: Langfuse, caplog: pytest.LogCaptureFixture) -> None:
