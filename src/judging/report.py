@@ -143,10 +143,17 @@ def cells(row: Accuracy) -> list[str]:
         interval(row.net_return, digits=2),
         percent(row.net_total if row.n else None, 1),
         percent(row.max_drawdown if row.n else None, 1),
-        "unknown" if row.cost_usd is None else f"{least}{dollars(row.cost_usd)}",
+        cost_of(row),
         "-" if row.cost_per_hit is None else f"{least}{dollars(row.cost_per_hit)}",
         verdict(row) + (", stands out" if row.stands_out else ""),
     ]
+
+
+def cost_of(row: Accuracy) -> str:
+    """Return what the decisions of a group cost: at least the known part, or unknown, where that is none."""
+    if row.cost_usd is None:
+        return "unknown"
+    return f"{'>= ' if row.cost_unknown else ''}{dollars(row.cost_usd)}"
 
 
 def percent(value: float | None, digits: int = 0) -> str:

@@ -6,8 +6,8 @@ import html
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from src.judging.documents import STYLE
-from src.judging.report import dollars, interval, percent, verdict
+from src.judging.html_pages import page_of, table_html
+from src.judging.report import cost_of, dollars, interval, percent, verdict
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,13 +24,9 @@ def page(result: Result) -> str:
     """Return the page; every text in it is escaped."""
     title = f"Back-test {result.run_id}: {result.symbol}"
     lines = [item for item in result.equities if item.values]
-    return "\n".join(
+    return page_of(
+        title,
         [
-            '<!doctype html><html lang="en"><head><meta charset="utf-8">',
-            '<meta name="viewport" content="width=device-width, initial-scale=1">',
-            "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">",
-            f"<title>{html.escape(title)}</title><style>{STYLE}</style></head><body>",
-            f"<h1>{html.escape(title)}</h1>",
             f"<p>{result.decisions:,} decisions, {result.resolved:,} outcomes, {result.calls:,} calls, "
             f"{dollars(result.cost_usd)}.</p>",
             "<h2>The way of one dollar</h2>",
@@ -39,8 +35,7 @@ def page(result: Result) -> str:
             "<h2>Drawdown</h2>",
             _chart([_drawdowns(item) for item in lines], zero=0.0),
             _table(result),
-            "</body></html>",
-        ]
+        ],
     )
 
 
@@ -102,7 +97,7 @@ def _table(result: Result) -> str:
         (
             row.key, f"{row.n:,}", interval(row.hit_rate), percent(row.baseline_hit_rate), interval(row.skill),
             interval(row.net_return, digits=2), f"{by_name[row.key].end:.3f}", percent(by_name[row.key].drawdown, 1),
-            f"${row.cost_usd or 0:.4f}", verdict(row),
+            cost_of(row), verdict(row),
         )
         for row in result.rows
     ]  # fmt: skip
@@ -111,6 +106,4 @@ def _table(result: Result) -> str:
         for item in result.equities
         if item.name not in deciders
     ]
-    head = "".join(f'<th scope="col">{html.escape(text)}</th>' for text in heads)
-    body = "".join(f"<tr>{''.join(f'<td>{html.escape(cell)}</td>' for cell in row)}</tr>" for row in rows)
-    return f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+    return table_html("Deciders", heads, rows)
