@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from src.dashboard import Content, open_stores
+from src.dashboard.server.rendering import marked
 from src.insight.facts.job import refresh
 from src.insight.facts.schema import DAY_NS, facts_path
 from src.insight.texts.schema import texts_path
@@ -96,3 +97,19 @@ def test_what_was_tried_again_follows_every_filter(tmp_path: Path) -> None:
         text = client.get("/errors?session=loop-0").text
     assert "of the calls that the filters leave; Category is the attempt&#39;s here" in text
     assert "do not hold here" not in text
+
+
+def test_a_store_that_cannot_be_read_says_what_to_do(tmp_path: Path) -> None:
+    path = fill(tmp_path / "t.db", 1)
+    with opened(Content(stores=open_stores([path]))) as client:
+        path.unlink()
+        path.mkdir()
+        answer = client.get("/traces")
+    assert answer.status_code == 503
+    assert "(it is a folder): look whether the path, which MOONDEV_TRACE_DB names, is right" in answer.text
+
+
+def test_words_between_backticks_are_code_and_nothing_is_markup() -> None:
+    assert marked("run `a <b>` & go") == "run <code>a &lt;b&gt;</code> &amp; go"
+    assert marked("a ` alone <i>") == "a ` alone &lt;i&gt;"
+    assert marked("\u202e`x`") == "\\u202e<code>x</code>"

@@ -110,6 +110,11 @@ def tokens(totals: Totals, name: str) -> Any:
     return AtLeast(known if totals.unmeasured < totals.n else None) if totals.unmeasured else known
 
 
+def counted(n: int, thing: str) -> str:
+    """Return a number with the name of what is counted."""
+    return f"{n:,} {thing}{'' if n == 1 else 's'}"
+
+
 def at_least(known: float, unknown: int) -> Any:
     """Return a sum, to which so many things add what is not known; nothing of it is known where it is 0 then."""
     return AtLeast(known or None) if unknown else known
@@ -123,7 +128,7 @@ def total_figures(totals: Totals) -> tuple[Figure, ...]:
         Figure("cost_usd", "Cost", money(totals), "money", n, "calls",
                f"{totals.unpriced:,} without a full price" if totals.unpriced else ""),
         Figure("errors", "Ended in an error", wilson(totals.errors, n), "interval", n, "calls",
-               f"{totals.errors:,} errors"),
+               counted(totals.errors, "error")),
         Figure("input_tokens", "Tokens in", tokens(totals, "input_tokens"), "count", n - totals.unmeasured,
                "calls that told"),
         Figure("output_tokens", "Tokens out", tokens(totals, "output_tokens"), "count", n - totals.unmeasured,

@@ -46,11 +46,11 @@ def _page(context: Context, reader: FactsReader) -> Page:
     figures = (
         Figure("calls", "Model calls", totals.n, "count", totals.n, "calls"),
         Figure("errors", "Ended in an error", wilson(totals.errors, totals.n), "interval", totals.n, "calls",
-               f"{totals.errors:,} errors"),
+               calls.counted(totals.errors, "error")),
         Figure("rate_limited", "By rate limits", wilson(limited, totals.n), "interval", totals.n, "calls",
-               f"{limited:,} errors"),
+               calls.counted(limited, "error")),
         Figure("retried", "Tried again", wilson(totals.retried, totals.n), "interval", totals.n, "calls",
-               f"{totals.retried:,} calls"),
+               calls.counted(totals.retried, "call")),
     )  # fmt: skip
     panels = (
         _groups(context, reader, by, filter_),

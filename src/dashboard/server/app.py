@@ -129,7 +129,8 @@ def _endpoint(
             remedy = f"{error} Narrow the filters, for example with Since."
             return _trouble(views, kind, 503, "This takes too long", remedy)
         except SpoolError as error:
-            return _trouble(views, kind, 503, "The store cannot be read", str(error))
+            text = str(error)
+            return _trouble(views, kind, 503, "The store cannot be read", text[:1].upper() + text[1:])
         except NoSuchPanel:
             return _trouble(views, kind, 404, "There is no such table", "Each table's link CSV has its address.")
         except trace_views.NotThere as error:

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import jinja2
 import orjson
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from src.dashboard.server.table_rows import rows_html
 from src.dashboard.view.formats import RIGHT, shown
@@ -27,15 +27,25 @@ def _environment() -> jinja2.Environment:
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        auto_reload=False,  # an update of the program while it runs must not mix two versions
     )
     environment.globals.update(shown=shown, rows_html=rows_html, is_right=RIGHT.__contains__)
     environment.filters["json_block"] = json_block
+    environment.filters["marked"] = marked
     return environment
 
 
 def _visible_text(value: object) -> object:
     """Show control characters and marks of direction of every text that a template prints; markup of ours stays."""
     return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+def marked(text: str) -> Markup:
+    """Return a sentence of ours as HTML: what stands between backticks is code; every text in it is escaped."""
+    parts = [str(escape(visible(part))) for part in text.split("`")]
+    if len(parts) % 2 == 0:  # a backtick without another one
+        return Markup("`".join(parts))  # noqa: S704 - each part is escaped
+    return Markup("".join(f"<code>{part}</code>" if place % 2 else part for place, part in enumerate(parts)))  # noqa: S704 - as above
 
 
 def render(template: str, **values: Any) -> str:
@@ -51,8 +61,8 @@ def json_text(data: Any) -> bytes:
 def json_block(data: Any) -> Markup:
     """Return plain data for a block of JSON in HTML: it cannot end the block."""
     text = json_text(data).decode()
-    for sign, escape in _JSON_ESCAPES.items():
-        text = text.replace(sign, escape)
+    for sign, escaped in _JSON_ESCAPES.items():
+        text = text.replace(sign, escaped)
     return Markup(text)  # noqa: S704 - the signs that would be markup are escaped
 
 

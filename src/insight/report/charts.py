@@ -16,6 +16,7 @@ _LEFT: Final = 64
 _BELOW: Final = 22
 _ROW: Final = 22
 _LABELS: Final = 190
+_LONGEST: Final = 23  # characters of a label, so that wide ones too have room before the bars
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +71,7 @@ def rows(title: str, bars: Sequence[Bar]) -> str:
     for place, bar in enumerate(bars):
         y = place * _ROW
         length = bar.value / top * width if top else 0.0
-        label = bar.label if len(bar.label) <= 28 else f"{bar.label[:27]}…"
+        label = bar.label if len(bar.label) <= _LONGEST else f"{bar.label[: _LONGEST - 1]}…"
         parts.append(
             f'<text class="axis" x="{_LABELS - 8}" y="{y + 15}" text-anchor="end">{_text(label)}'
             f"<title>{_text(bar.label)}</title></text>"

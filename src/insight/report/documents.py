@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import html
 from typing import TYPE_CHECKING, Final
 
 from src.insight.report import charts
 from src.insight.report.charts import Bar
 from src.insight.report.texts import cost, dollars, key_of, milliseconds, notes, period, tables
-from src.judging.documents import STYLE
-from src.observability.commands.terminal import visible
+from src.judging.documents import markdown_cell
+from src.judging.html_pages import escaped, list_html, page_of, table_html
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -18,12 +17,12 @@ if TYPE_CHECKING:
     from src.insight.report.texts import Table
 
 _MOST_BARS: Final = 15
-_STYLE: Final = f"""{STYLE}
-:root {{ --bar: #2b6cb0; --mark: #b7410e; --text: #222; }}
-@media (prefers-color-scheme: dark) {{ :root {{ --bar: #6ea8e8; --mark: #f0a36b; --text: #ddd; }} }}
-figure {{ margin: 1.2rem 0; max-width: 48rem; }} figcaption {{ font-weight: 600; margin-bottom: .3rem; }}
-svg {{ width: 100%; height: auto; }} .bar {{ fill: var(--bar); }} .mark {{ stroke: var(--mark); stroke-width: 2; }}
-.grid {{ stroke: #8884; }} .axis {{ fill: var(--text); font: 12px system-ui, sans-serif; }}
+_STYLE: Final = """
+:root { --bar: #2b6cb0; --mark: #b7410e; --text: #222; }
+@media (prefers-color-scheme: dark) { :root { --bar: #6ea8e8; --mark: #f0a36b; --text: #ddd; } }
+figure { margin: 1.2rem 0; max-width: 48rem; } figcaption { font-weight: 600; margin-bottom: .3rem; }
+svg { width: 100%; height: auto; } .bar { fill: var(--bar); } .mark { stroke: var(--mark); stroke-width: 2; }
+.grid { stroke: #8884; } .axis { fill: var(--text); font: 12px system-ui, sans-serif; }
 """
 
 
@@ -34,24 +33,16 @@ def markdown(report: Report, title: str = "Model calls") -> str:
 
 def markdown_page(title: str, subtitle: str, items: Iterable[Table], remarks: Sequence[str]) -> str:
     """Return tables as Markdown."""
-    lines = [f"# {_cell(title)}", "", _cell(subtitle), ""]
+    lines = [f"# {markdown_cell(title)}", "", markdown_cell(subtitle), ""]
     for table in items:
-        lines += [f"## {_cell(table.title)}", "", _row(table.headings), _row(["---"] * len(table.headings))]
+        lines += [f"## {markdown_cell(table.title)}", "", _row(table.headings), _row(["---"] * len(table.headings))]
         lines += [*map(_row, table.rows), ""]
-    lines += [f"- {_cell(remark)}" for remark in remarks]
+    lines += [f"- {markdown_cell(remark)}" for remark in remarks]
     return "\n".join(lines).rstrip() + "\n"
 
 
 def _row(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(map(_cell, cells))} |"
-
-
-def _cell(text: str) -> str:
-    """Return a text in which nothing is markup: models choose their names, and so what would be a link or an image."""
-    line = " ".join(visible(text).split())
-    for sign in "\\|`*_[]<":
-        line = line.replace(sign, "&lt;" if sign == "<" else f"\\{sign}")
-    return line
+    return f"| {' | '.join(map(markdown_cell, cells))} |"
 
 
 def page(report: Report, title: str = "Model calls") -> str:
@@ -69,28 +60,9 @@ def html_page(title: str, subtitle: str, items: Iterable[Table], remarks: Sequen
         remarks: Remarks at the end.
         figures: Drawings, as HTML.
     """
-    parts = [
-        "<!doctype html>", '<html lang="en"><head><meta charset="utf-8">',
-        '<meta name="viewport" content="width=device-width, initial-scale=1">',
-        "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">",
-        f"<title>{_escaped(title)}</title><style>{_STYLE}</style></head><body>",
-        f"<h1>{_escaped(title)}</h1><p>{_escaped(subtitle)}</p>", *figures,
-    ]  # fmt: skip
-    for table in items:
-        head = "".join(f'<th scope="col">{_escaped(name)}</th>' for name in table.headings)
-        body = "".join(f"<tr>{''.join(f'<td>{_escaped(cell)}</td>' for cell in row)}</tr>" for row in table.rows)
-        parts.append(
-            f'<h2>{_escaped(table.title)}</h2><div class="scroll"><table><thead><tr>{head}</tr></thead>'
-            f"<tbody>{body}</tbody></table></div>"
-        )
-    if remarks:
-        parts.append(f"<ul>{''.join(f'<li>{_escaped(line)}</li>' for line in remarks)}</ul>")
-    parts.append("</body></html>")
-    return "\n".join(parts) + "\n"
-
-
-def _escaped(text: str) -> str:
-    return html.escape(visible(text))
+    parts = [f"<p>{escaped(subtitle)}</p>", *figures]
+    parts += [f"<h2>{escaped(item.title)}</h2>{table_html(item.title, item.headings, item.rows)}" for item in items]
+    return page_of(title, [*parts, list_html(remarks)], _STYLE)
 
 
 def drawings(report: Report) -> Iterator[str]:

@@ -6,7 +6,7 @@ import html
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from src.judging.documents import STYLE
+from src.judging.html_pages import page_of, table_html
 from src.judging.report import cost, dollars, interval, percent, verdict
 
 if TYPE_CHECKING:
@@ -24,13 +24,9 @@ def page(result: Result) -> str:
     """Return the page; every text in it is escaped."""
     title = f"Back-test {result.run_id}: {result.symbol}"
     lines = [item for item in result.equities if item.values]
-    return "\n".join(
+    return page_of(
+        title,
         [
-            '<!doctype html><html lang="en"><head><meta charset="utf-8">',
-            '<meta name="viewport" content="width=device-width, initial-scale=1">',
-            "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">",
-            f"<title>{html.escape(title)}</title><style>{STYLE}</style></head><body>",
-            f"<h1>{html.escape(title)}</h1>",
             f"<p>{result.decisions:,} decisions, {result.resolved:,} outcomes, {result.calls:,} calls, "
             f"{dollars(result.cost_usd)}.</p>",
             "<h2>The way of one dollar</h2>",
@@ -39,8 +35,7 @@ def page(result: Result) -> str:
             "<h2>Drawdown</h2>",
             _chart([_drawdowns(item) for item in lines], zero=0.0),
             _table(result),
-            "</body></html>",
-        ]
+        ],
     )
 
 
@@ -111,6 +106,4 @@ def _table(result: Result) -> str:
         for item in result.equities
         if item.name not in deciders
     ]
-    head = "".join(f'<th scope="col">{html.escape(text)}</th>' for text in heads)
-    body = "".join(f"<tr>{''.join(f'<td>{html.escape(cell)}</td>' for cell in row)}</tr>" for row in rows)
-    return f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+    return table_html("Deciders", heads, rows)

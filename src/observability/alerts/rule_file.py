@@ -11,6 +11,7 @@ from src.observability.alerts import fields
 from src.observability.alerts.destination_table import read_destinations
 from src.observability.alerts.fields import FieldProblem
 from src.observability.alerts.location import VARIABLE, AlertsError
+from src.observability.alerts.places import line_of
 from src.observability.alerts.quiet import DAYS, Quiet
 from src.observability.alerts.rules import KINDS, LOG, MISSING, SEVERITIES, Rule, RuleFile
 
@@ -31,6 +32,7 @@ _RULE: Final = frozenset(
         "missing", "severity", "to",
     }
 )  # fmt: skip
+_QUIET_TABLE: Final = "[quiet]"
 _BUDGET_WINDOWS: Final = ("run", "hour", "day", "month")
 
 
@@ -46,14 +48,15 @@ def read_rules(path: Path, *, is_named: bool = True) -> RuleFile:
     """
     try:
         _check_writers(path, is_named=is_named)
-        table = tomllib.loads(path.read_text("utf-8-sig"))
+        text = path.read_text("utf-8-sig")
+        table = tomllib.loads(text)
     except OSError as error:
         raise AlertsError(f"{path} cannot be read: {error.strerror}.") from error
     except ValueError as error:
         if isinstance(error, AlertsError):
             raise
         raise AlertsError(f"{path} is no TOML in UTF-8: {error}.") from error
-    return _Reading(path).file(table)
+    return _Reading(path, text).file(table)
 
 
 def _check_writers(path: Path, *, is_named: bool) -> None:
@@ -66,10 +69,12 @@ def _check_writers(path: Path, *, is_named: bool) -> None:
 
 
 class _Reading:
-    """The reading of one file; each error names the file and the place in it."""
+    """The reading of one file; each error names the file, the line and the place in it."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, text: str) -> None:
         self._path = path
+        self._text = text
+        self._number = 0  # of the rule that is read
 
     def file(self, table: Mapping[str, Any]) -> RuleFile:
         """Return the whole file."""
@@ -81,6 +86,7 @@ class _Reading:
         every_s = self._field(table, "every", fields.duration, "", default=30.0)
         if every_s < _SHORTEST_EVERY_S:
             raise self._wrong("", "every", f"is {table['every']!r}: give at least 1s")
+        self._quiet(table.get("quiet", False), _QUIET_TABLE)
         usual = {name: table[name] for name in ("to", "repeat", "quiet") if name in table}
         rules = tuple(self._rule(number, row, usual, destinations) for number, row in enumerate(rows, start=1))
         names = [rule.name for rule in rules]
@@ -90,14 +96,14 @@ class _Reading:
         return RuleFile(path=self._path, rules=rules, destinations=destinations, every_s=every_s)
 
     def _rule(self, number: int, row: Any, usual: Mapping[str, Any], destinations: Mapping[str, Destination]) -> Rule:
-        where = f"number {number}"
+        where, self._number = f"number {number}", number
         if not isinstance(row, dict):
             raise self._wrong(where, "", "is no table: write [[rule]] above it")
         name = self._field(row, "name", fields.text, where)
         self._only(row, _RULE, name)
         kind = self._choice(row, "kind", KINDS, name)
         measure = KINDS[kind]
-        threshold = self._field(row, "threshold", measure.read, name)
+        threshold = self._threshold(row, kind, name)
         window_s, budget_window = self._window(row, kind, name)
         row = {**usual, **row}
         rule = Rule(
@@ -124,6 +130,17 @@ class _Reading:
             side = "below" if measure.is_below else "above"
             raise self._wrong(name, "clear", f"is {row['clear']!r}: it must not lie {side} the threshold")
         return rule
+
+    def _threshold(self, row: Mapping[str, Any], kind: str, name: str) -> float:
+        """Return the threshold; one that every measure or none passes is a slip of the pen."""
+        measure = KINDS[kind]
+        threshold = self._field(row, "threshold", measure.read, name)
+        if threshold > 1 and kind in ("error_rate", "agreement"):
+            raise self._wrong(name, "threshold", f"is {row['threshold']!r}: no share of {measure.things} is above 100%")
+        if not threshold:
+            result = "never" if measure.is_below else "always"
+            raise self._wrong(name, "threshold", f"is {row['threshold']!r}: the rule would {result} fire; give more")
+        return threshold
 
     def _window(self, row: Mapping[str, Any], kind: str, name: str) -> tuple[float | None, str | None]:
         usual = KINDS[kind].window_s
@@ -213,5 +230,11 @@ class _Reading:
             raise self._wrong(rule, unknown, f"is no key here: use {', '.join(sorted(names))}")
 
     def _wrong(self, rule: str, key: str, problem: str) -> AlertsError:
-        place = f"rule {rule}: " if rule.startswith("number ") else f"rule {rule!r}: " if rule else ""
-        return AlertsError(f"{self._path}: {place}{key}{' ' if key else ''}{problem}.")
+        if rule in ("", _QUIET_TABLE):
+            table, _, last = f"{'quiet.' if rule else ''}{key}".rpartition(".")
+            place, line = f"{rule}: " if rule else "", line_of(self._text, table, last)
+        else:
+            place = f"rule {rule}: " if rule.startswith("number ") else f"rule {rule!r}: "
+            line = line_of(self._text, "rule", key, self._number)
+        at = f", line {line}" if line is not None else ""
+        return AlertsError(f"{self._path}{at}: {place}{key}{' ' if key else ''}{problem}.")

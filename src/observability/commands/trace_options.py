@@ -152,6 +152,11 @@ def score_condition(text: str) -> ScoreCondition:
         try:
             number = float(value)
         except ValueError:
+            if comparison not in ("=", "!="):
+                raise ValueError(
+                    f"--score is {text!r:.60}: {comparison} compares numbers, and {value!r:.40} is none; texts can be "
+                    "compared with = and !=."
+                ) from None
             return ScoreCondition(match["name"].strip(), comparison, value)
     if not math.isfinite(number):
         raise ValueError(f"--score is {text!r:.60}: {value} is no number that a score can have.")

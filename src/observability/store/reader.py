@@ -108,8 +108,16 @@ class StoreReader:
         if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_NOTADB:
             return not_a_store(self.path, str(error))
         reason = getattr(error, "strerror", None) or str(error)
-        remedy = ": what can be read of it is moved to a new one at the next traced call" if is_corrupt(error) else ""
-        return SpoolError(f"the trace store {self.path} cannot be read ({reason}){remedy}.")
+        return SpoolError(f"the trace store {self.path} cannot be read ({reason}): {_remedy(error)}.")
+
+
+def _remedy(error: Exception) -> str:
+    """Return what helps where a store cannot be read."""
+    if is_corrupt(error):
+        return "what can be read of it is moved to a new one at the next traced call"
+    if getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        return "another process has locked it; end that one, or try again"
+    return "look whether the path, which MOONDEV_TRACE_DB names, is right, and whether this user may read it"
 
 
 def _stamp(path: Path) -> tuple[int, ...]:

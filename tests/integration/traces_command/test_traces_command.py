@@ -65,6 +65,7 @@ def test_filters_leave_what_they_say(words: list[str], count: int) -> None:
         (["--min-latency", "-3"], "--min-latency"),
         (["--score", "pnl>="], "--score is 'pnl>=': give a name, or a comparison"),
         (["--score", "pnl=inf"], "is no number that a score can have"),
+        (["--score", "pnl<low"], "< compares numbers, and 'low' is none"),
         (["--agent", ""], "--agent is empty"),
         (["--search", " "], "--search is empty"),
     ],

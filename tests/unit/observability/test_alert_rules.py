@@ -218,6 +218,14 @@ def test_checking_alone_writes_nothing(tmp_path: Path) -> None:
         ('[destination.a]\nkind = "slack"\nurl = "https://x/SECRET"\n' + ERRORS, "url is no key of slack: name the "),
         ('[destination.a]\nkind = "slack"\nurl_env = "https://x/SECRET"\n' + ERRORS, "is no variable's name"),
         ("[[rule]\n", "is no TOML in UTF-8: "),
+        ('[quiet]\nfrom = "25:00"\nto = "7:00"\n' + ERRORS, ", line 2: [quiet]: from is '25:00': give a time of day"),
+        ("# mine\n" + ERRORS.replace("20%", "a lot"), ", line 5: rule 'errors': threshold is 'a lot'"),
+        ('evry = "30s"\n' + ERRORS, ", line 1: evry is no key here"),
+        ('[destination.a]\nkind = "slak"\n' + ERRORS, ", line 2: destination.a.kind is 'slak'"),
+        (ERRORS + ERRORS.replace("20%", "x").replace('"errors"', '"b"'), "rule 'b': threshold is 'x'"),
+        (ERRORS.replace("20%", "120%"), "threshold is '120%': no share of calls is above 100%"),
+        (ERRORS.replace("20%", "0%"), "threshold is '0%': the rule would always fire"),
+        (ERRORS.replace("error_rate", "agreement").replace("20%", "0%"), "the rule would never fire"),
     ],
 )
 def test_a_wrong_file_is_one_error_that_names_the_place(tmp_path: Path, text: str, problem: str) -> None:
