@@ -22,7 +22,7 @@ from weakref import ref
 
 import orjson
 
-from src.models.transport import bare_send, bounded_stream, client_settings, http_hooks, steps
+from src.models.transport import bare_send, bounded_body, bounded_stream, client_settings, http_hooks, steps
 from src.observability.langfuse_sdk import patched_sdks
 
 if TYPE_CHECKING:
@@ -75,7 +75,16 @@ _prepared: ContextVar[_Prepared | None] = ContextVar("moondev_prepared_answer", 
 class _Template:
     """A request as its SDK built it, to be sent with other bodies."""
 
-    __slots__ = ("_headers", "_method", "_read_timeout", "_request_class", "_stream_class", "_timeout_headers", "_url")
+    __slots__ = (
+        "_encoding",
+        "_headers",
+        "_method",
+        "_read_timeout",
+        "_request_class",
+        "_stream_class",
+        "_timeout_headers",
+        "_url",
+    )
 
     def __init__(self, request: Any, timeouts: Timeouts, cookies: Any) -> None:
         library: Any = sys.modules[type(request).__module__.partition(".")[0]]
@@ -89,11 +98,15 @@ class _Template:
             name for name in _TIMEOUT_HEADERS if self._headers.get(name) == str(timeouts.read)
         )
         self._read_timeout = timeouts.read
+        self._headers["accept-encoding"] = bounded_body.ACCEPTED  # as the client's hook would have it in each request
+        self._encoding = self._headers.encoding
 
     def fill(self, body: bytes, timeouts: Timeouts, cookies: Any) -> Any:
         """Return the request with this body."""
         request = self._request_class(self._method, self._url, headers=self._headers, stream=self._stream_class(body))
         request.extensions[WHOLE] = True
+        if not cookies:  # which could be of another encoding
+            request.headers.encoding = self._encoding  # else it is worked out anew, from all headers
         request.headers["content-length"] = str(len(body))
         if self._timeout_headers and timeouts.read != self._read_timeout:
             for name in self._timeout_headers:
