@@ -64,7 +64,8 @@ class Models(Search):
         self._traces: dict[str | None, deque[str]] = {}
         self._today = past.today
         self._prices: dict[int, float | None] = {}  # by the numbers of the ids of generations that voted
-        self._spans: Any = None  # these numbers, once all decisions were shown
+        self._spans: Any = None  # these numbers in their order, once all decisions were shown, and the costs of each
+        self._usd: Any = None
 
     @override
     def decision(self, entry: Entry) -> None:
@@ -105,15 +106,19 @@ class Models(Search):
         import numpy
 
         if self._spans is None:
-            self._spans = numpy.fromiter(self._prices, "int64", len(self._prices))
-        has_voted = numpy.isin(calls["span"], self._spans)
-        if has_voted.any():
-            costs = self._today.costs(calls)[has_voted].tolist()
-            known = (None if isnan(usd) else usd for usd in costs)
-            self._prices.update(zip(calls["span"][has_voted].tolist(), known, strict=True))
+            self._spans = numpy.sort(numpy.fromiter(self._prices, "int64", len(self._prices)))
+            self._usd = numpy.full(len(self._spans), numpy.nan)
+        if not len(self._spans):
+            return
+        places = numpy.searchsorted(self._spans, calls["span"]).clip(max=len(self._spans) - 1)
+        has_voted = self._spans[places] == calls["span"]
+        self._usd[places[has_voted]] = self._today.costs(calls)[has_voted]
 
     @override
     def results(self) -> Results:
+        if self._spans is not None:
+            costs = (None if isnan(usd) else usd for usd in self._usd.tolist())
+            self._prices = dict(zip(self._spans.tolist(), costs, strict=True))
         items = []
         by_agent: defaultdict[str | None, list[_Question]] = defaultdict(list)
         for question in self._questions.values():
