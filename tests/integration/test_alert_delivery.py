@@ -22,7 +22,7 @@ from src.observability.alerts.watcher import Watcher
 from src.observability.store import leases
 from src.observability.store.leases import lease_owner
 from tests.servers import Received, Reply, Server, eventually
-from tests.unit.observability.alerting import NOW, Clock, Desk, add_calls, rules_of
+from tests.unit.observability.alerting import NOW, Clock, Desk, add_calls, add_decision, rules_of
 from tests.warm import run_program
 
 if TYPE_CHECKING:
@@ -311,9 +311,9 @@ def test_offline_nothing_is_sent_and_nothing_waits(tmp_path: Path, monkeypatch: 
 def test_a_trading_process_checks_the_rules_in_the_background(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with Server(lambda _: Reply()) as server:
         monkeypatch.setenv("ALERT_URL", f"{server.url}/{SECRET}")
-        silence = RULE.replace("error_rate", "cost").replace('"20%"', "0")
-        rules = rules_of(tmp_path, f'every = "1s"\n{TEAM}{silence}')
-        add_calls(tmp_path / "traces.db", 1)
+        rule = '[[rule]]\nname = "silence"\nkind = "no_decision"\nthreshold = "30m"\nto = ["team"]\n'
+        rules = rules_of(tmp_path, f'every = "1s"\n{TEAM}{rule}')
+        add_decision(tmp_path / "traces.db", "last", ago_s=0)
         monkeypatch.setenv("MOONDEV_ALERTS", str(rules.path))
         tracker = get_tracker()
         assert eventually(lambda: statuses(server) == ["firing"])
