@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from src.models.errors import InvalidRequest
 from src.models.request import content_parts
@@ -64,6 +64,8 @@ class Conversation:
         """Return a program's messages as a conversation, with Anthropic's `system` taken out of the arguments.
 
         Nothing is moved, merged or left out, as the SDKs do none of it: what the provider refuses, it refuses here too.
+        Where Anthropic's `system` is not named at all (None names it), a first system message is the system prompt, as
+        code has it that earlier versions of the migration wrote.
 
         Raises:
             InvalidRequest: they are in no form that is known.
@@ -71,10 +73,13 @@ class Conversation:
         system = arguments.pop("system", _ABSENT) if compat.sdk.name == "anthropic" else _ABSENT
         if isinstance(messages, Iterable) and not isinstance(messages, str | Mapping):
             messages = list(messages)  # which may be read once alone
+        if compat.sdk.name == "anthropic" and system is _ABSENT:
+            system, messages = _first_system(messages)
+        system = _ABSENT if system is None else system
         fields = _fields(compat, messages, system)
         if fields is not None:
             return cls(sdk=compat.sdk, messages=_records(fields), fields=fields)
-        head = () if system in (_ABSENT, None) else prompt_messages(system, "-")[:1]
+        head = () if system is _ABSENT else prompt_messages(system, "-")[:1]
         return cls(sdk=compat.sdk, messages=(*head, *chat_messages(messages)))
 
     def request(self, model: str, timeouts: Timeouts, arguments: dict[str, Any]) -> ModelRequest:
@@ -100,6 +105,14 @@ class Conversation:
 
     def _wire_name(self, name: str) -> str:
         return _WIRE_NAMES.get((self.sdk.name, name), name)
+
+
+def _first_system(messages: object) -> tuple[object, object]:
+    """Return the system prompt that is the first message, and the others; no prompt where that is another one."""
+    first = messages[0] if isinstance(messages, list) and messages else None
+    if not isinstance(first, Mapping) or first.get("role") != "system" or set(first) != {"role", "content"}:
+        return _ABSENT, messages
+    return first["content"], cast("list[object]", messages)[1:]
 
 
 def _prompt(compat: Compat, system_prompt: object, user_content: object) -> tuple[Message, ...]:

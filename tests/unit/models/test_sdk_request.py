@@ -80,7 +80,8 @@ CASES: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("chat", {"messages": CHAT[:1], **OPTIONS}, OPTIONS),
     ("groq", {"messages": CHAT}, {}),
     ("groq", {"messages": CHAT[:1], "stop": []}, {"stop": []}),
-    ("claude", {"messages": CLAUDE, "max_tokens": 5}, {"max_tokens": 5}),
+    ("claude", {"messages": CLAUDE, "max_tokens": 5}, {"max_tokens": 5, "system": None}),
+    ("claude", {"messages": CLAUDE[1:], "max_tokens": 5}, {"max_tokens": 5}),
     ("claude", {"messages": CLAUDE, "max_tokens": 5, "system": "s"}, {"max_tokens": 5, "system": "s"}),
     ("claude", {"messages": CLAUDE[1:2], "max_tokens": 0, "stop_sequences": [""]},
      {"max_tokens": 0, "stop": [""]}),
@@ -108,6 +109,12 @@ def test_a_single_prompt_may_be_empty(wire: str, system: Any, server: Server) ->
         assert body.get("system") == system
     else:
         assert body["messages"] == ([] if system is None else [{"role": "system", "content": system}]) + [user]
+
+
+def test_a_first_system_message_is_the_system_prompt_where_earlier_migrations_wrote_it_so(server: Server) -> None:
+    model = ModelFactory.get_model("claude", "m", base_url=server.url, api_key="k", compat="anthropic")
+    old = body_of(server, lambda: model.chat([{"role": "system", "content": "s"}, *CLAUDE], max_tokens=5))
+    assert old == body_of(server, lambda: model.chat(CLAUDE, system="s", max_tokens=5))
 
 
 def conversation(messages: object, sdk: str = "openai") -> Conversation:

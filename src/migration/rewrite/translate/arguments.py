@@ -10,7 +10,13 @@ import libcst as cst
 from src.migration.rewrite.analysis.syntax import code, entries, expression, is_none, positional, text_of
 from src.migration.rewrite.records import Unprovable
 from src.migration.rewrite.translate.google_config import google_options, literal_settings
-from src.migration.rewrite.translate.messages import Prompt, read_messages, refuse_untranslatable, with_system
+from src.migration.rewrite.translate.messages import (
+    Prompt,
+    has_roles_of_turns,
+    read_messages,
+    refuse_untranslatable,
+    with_system,
+)
 from src.migration.rewrite.translate.texts import is_text
 from src.migration.rewrite.translate.translated_call import TranslatedCall
 from src.migration.rewrite.translate.unpacked_options import expanded, refuse_unknown_keys
@@ -135,6 +141,8 @@ def _translate_messages(site: Site, arguments: Arguments, call: TranslatedCall, 
             call.prompt = Prompt(system=system, user=call.prompt.user)
         else:
             call.options.append(("system", system))
+    elif call.prompt.user is None and not has_roles_of_turns(call.prompt.messages):
+        call.options.append(("system", cst.Name("None")))  # without it, a first system message would be moved there
     if "stop_sequences" in arguments:
         arguments["stop"] = arguments.pop("stop_sequences")
     call.options += arguments.items()

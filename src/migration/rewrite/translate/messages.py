@@ -96,6 +96,17 @@ def _literal_prompt(messages: cst.List) -> Prompt | None:
     return None
 
 
+def has_roles_of_turns(messages: cst.BaseExpression | None) -> bool:
+    """Tell whether messages are seen to be the user's and the model's alone."""
+    if not isinstance(messages, cst.List):
+        return False
+    for element in messages.elements:
+        fields = entries(element.value) if isinstance(element.value, cst.Dict) else None
+        if fields is None or "role" not in fields or text_of(fields["role"]) not in ("user", "assistant"):
+            return False
+    return True
+
+
 def with_system(system: cst.BaseExpression, messages: cst.BaseExpression) -> cst.BaseExpression:
     """Return a conversation that starts with a system message."""
     first = cst.Dict(
