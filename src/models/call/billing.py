@@ -125,6 +125,8 @@ def _cost(model: ModelHooks, request: ModelRequest, completion: Completion, usag
 
 def requested_tier(provider: str, request: ModelRequest) -> str | None:
     """Return the tier that a request asks for, by which a reply that names none is priced."""
+    if not request.options:
+        return None
     body = request.options.get("extra_body")
     for options in (request.options, body if isinstance(body, Mapping) else {}):
         for name in ("speed", "service_tier") if provider == "claude" else ("service_tier",):

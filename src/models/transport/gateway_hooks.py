@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from src.models.errors import EmptyResponse, MalformedResponse
 from src.models.failures import classify
 from src.models.fields import is_blank
-from src.models.transport import replay, sse_repair
+from src.models.transport import http_hooks, sse_repair
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator, Mapping
@@ -29,7 +29,7 @@ def is_stream(response: Any) -> bool:
     request = response.request
     if kind.startswith(_STREAMS) or "streamGenerate" in request.url.path:
         return True
-    if replay.WHOLE in request.extensions:
+    if http_hooks.WHOLE in request.extensions:
         return False
     return b'"stream":true' in request.read()  # a redirected request has not read its content yet
 
