@@ -162,4 +162,4 @@ def plausible_usage(completion: Completion) -> Usage | None:
         usage = replace(usage, output=None, output_reasoning_tokens=None)
     if usage.input_tokens == 0:
         usage = replace(usage, input=None, input_cached_tokens=None, input_cache_creation=None)
-    return usage if usage.details() else None
+    return usage if usage.is_known else None

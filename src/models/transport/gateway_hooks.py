@@ -27,10 +27,12 @@ def is_stream(response: Any) -> bool:
     """Tell whether a response is a stream, by its content type or by the request."""
     kind = response.headers.get("content-type", "")
     request = response.request
-    if kind.startswith(_STREAMS) or "streamGenerate" in request.url.path:
+    if kind.startswith(_STREAMS):
         return True
     if http_hooks.WHOLE in request.extensions:
         return False
+    if "streamGenerate" in request.url.path:
+        return True
     return b'"stream":true' in request.read()  # a redirected request has not read its content yet
 
 

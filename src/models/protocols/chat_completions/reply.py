@@ -27,6 +27,7 @@ _THOUGHTS = ("reasoning_content", "reasoning", "thinking", "reasoning_details", 
 # Without these fields a part of a reply holds no error unless its `object` says so, and a message calls no tool.
 _ERRORS = frozenset({"error", "x_groq", "type"})
 _CALLS = frozenset({"tool_calls", "function_call"})
+_THOUGHT_FIELDS = frozenset(_THOUGHTS)
 
 
 class ProviderRules(Protocol):
@@ -135,6 +136,8 @@ def _chunk(choice: Any, requested_model: str, **common: Any) -> Chunk:
 
 def reasoning_of(message: Any) -> str | None:
     """Return the reasoning text, under any of the names that providers give it or from the parts of the content."""
+    if type(message) is dict and type(message.get("content")) is str and _THOUGHT_FIELDS.isdisjoint(message):
+        return None
     for name in _THOUGHTS:
         value = field(message, name)
         thoughts = _thoughts(value) if value else ""

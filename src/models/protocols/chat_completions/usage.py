@@ -105,6 +105,8 @@ def hosted_tools(message: Any, model: str) -> dict[str, int]:
     console.groq.com/docs/agentic-tooling
     """
     executed = field(message, "executed_tools")
+    if executed is None and "-search-" not in model:
+        return {}
     return {
         "web_searches": int("-search-preview" in model or "-search-api" in model),
         "executed_tools": len(executed) if isinstance(executed, list) else 0,
