@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar, Self, final
 
 from src.models import capabilities, catalogue
@@ -336,26 +335,27 @@ class BaseModel:
         self, system_prompt: Any, user_content: Any, temperature: Any, max_tokens: Any, options: dict[str, Any]
     ) -> ModelRequest:
         arguments = {"temperature": temperature, "max_tokens": max_tokens, **options}
-        with self._named_in_errors():
+        try:
             if self._compat is None:
                 return self._request(prompt_messages(system_prompt, user_content), arguments)
             return self._request(Conversation.of_prompt(self._compat, system_prompt, user_content), arguments)
+        except ModelError as error:
+            self._name(error)
+            raise
 
     def _conversation(self, messages: Any, temperature: Any, max_tokens: Any, options: dict[str, Any]) -> ModelRequest:
         arguments = {"temperature": temperature, "max_tokens": max_tokens, **options}
-        with self._named_in_errors():
+        try:
             if self._compat is None:
                 return self._request(chat_messages(messages), arguments)
             return self._request(Conversation.of_messages(self._compat, messages, arguments), arguments)
-
-    @contextmanager
-    def _named_in_errors(self) -> Iterator[None]:
-        """Add provider and model to the ModelErrors that are raised inside the block."""
-        try:
-            yield
         except ModelError as error:
-            error.provider, error.model = self.provider, self.model_name
+            self._name(error)
             raise
+
+    def _name(self, error: ModelError) -> None:
+        """Add provider and model to an error."""
+        error.provider, error.model = self.provider, self.model_name
 
     def _request(self, messages: tuple[Message, ...] | Conversation, arguments: dict[str, Any]) -> ModelRequest:
         self._variables.warn_of_changes(self, self._api_key, self._base_url)

@@ -71,6 +71,17 @@ class Usage:
         input_tokens, output_tokens = self.input_tokens, self.output_tokens
         return None if input_tokens is None or output_tokens is None else input_tokens + output_tokens
 
+    @property
+    def is_known(self) -> bool:
+        """Tell whether any bucket is known."""
+        return (
+            self.input is not None
+            or self.output is not None
+            or self.input_cached_tokens is not None
+            or self.input_cache_creation is not None
+            or self.output_reasoning_tokens is not None
+        )
+
     def details(self) -> dict[str, int]:
         """Return the buckets that are known, by the names that Langfuse shows."""
         buckets = {name: getattr(self, name) for name in BUCKETS}

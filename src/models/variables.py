@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import os
 from dataclasses import dataclass, field
+from typing import Any
 
 from src.models.errors import AuthenticationFailed, ConnectionFailed, ModelError, ModelTimeout
 
 _log = logging.getLogger("moondev.models")
+
+
+@functools.lru_cache(64)
+def _raw_name(variable: str) -> Any:
+    """Return a variable's name as the environment's own dictionary has it: `os.environ` encodes it each time."""
+    return getattr(os.environ, "encodekey", str)(variable)
 
 
 @dataclass(slots=True)
@@ -22,9 +30,16 @@ class Variables:
     key: str | None = None
     address: str | None = None
     _reported: set[tuple[str, str]] = field(default_factory=set, repr=False)
+    _checked: tuple[Any, ...] | None = field(default=None, repr=False)  # what was compared last
 
     def warn_of_changes(self, model: object, key: str | None, address: str | None) -> None:
         """Log that a variable has another value than the one that the model uses; a removed one changes nothing."""
+        raw = getattr(os.environ, "_data", os.environ).get
+        values = tuple([variable and raw(_raw_name(variable)) for variable in (self.key, self.address)])
+        state = (key, address, *values)
+        if state == self._checked:
+            return
+        self._checked = state
         for variable, used in ((self.key, key), (self.address, address)):
             value = "" if variable is None else os.environ.get(variable, "").strip()
             if not value or value == used or (variable, value) in self._reported:

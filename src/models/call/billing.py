@@ -125,6 +125,8 @@ def _cost(model: ModelHooks, request: ModelRequest, completion: Completion, usag
 
 def requested_tier(provider: str, request: ModelRequest) -> str | None:
     """Return the tier that a request asks for, by which a reply that names none is priced."""
+    if not request.options:
+        return None
     body = request.options.get("extra_body")
     for options in (request.options, body if isinstance(body, Mapping) else {}):
         for name in ("speed", "service_tier") if provider == "claude" else ("service_tier",):
@@ -160,4 +162,4 @@ def plausible_usage(completion: Completion) -> Usage | None:
         usage = replace(usage, output=None, output_reasoning_tokens=None)
     if usage.input_tokens == 0:
         usage = replace(usage, input=None, input_cached_tokens=None, input_cache_creation=None)
-    return usage if usage.details() else None
+    return usage if usage.is_known else None

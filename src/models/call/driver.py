@@ -182,9 +182,9 @@ def do(step: Send | Sleep | Open | Next | _Close) -> Any:
         return time.sleep(step.seconds)
     if isinstance(step, _Close):
         return _close(step.events)
-    from opentelemetry import context as otel_context
+    import opentelemetry.context
 
-    token = otel_context.attach(step.context)
+    token = opentelemetry.context.attach(step.context)
     try:
         with _bounds(step):
             match step:
@@ -195,7 +195,7 @@ def do(step: Send | Sleep | Open | Next | _Close) -> Any:
                 case Next():
                     return next(step.events, END)
     finally:
-        otel_context.detach(token)
+        opentelemetry.context.detach(token)
 
 
 async def ado(step: Send | Sleep | Open | Next | _Close) -> Any:

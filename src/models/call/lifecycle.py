@@ -57,7 +57,7 @@ class Call:
         context: Context | None = None,
         earlier: Bill | None = None,
     ) -> None:
-        from src.observability.tracing import observation
+        from src.observability.tracing.observation import start
 
         self._model = model
         self._request = request
@@ -73,7 +73,7 @@ class Call:
         self._is_counted = False
         self.has_emitted = False
         is_for_vectors = model.operation == "embeddings"
-        self._observation: Observation = observation.start(
+        self._observation: Observation = start(
             f"{model.provider}.embed" if is_for_vectors else MEMBER.get() or f"{model.provider}.generate",
             "embedding" if is_for_vectors else "generation",
             context=context,
@@ -81,7 +81,8 @@ class Call:
             symbol=partial(symbols.symbol_of, request),
         )
         self._budget = BudgetGate(model, self._observation)
-        recording.write_request(self._observation, model.provider, request, model.operation)
+        if self._observation.recording:
+            recording.write_request(self._observation, model.provider, request, model.operation)
 
     # A whole reply.
 
@@ -334,8 +335,9 @@ class Call:
 
     def _succeed(self, completion: Completion, parsed: object) -> ModelResponse:
         """Record the completion on the generation, count the call, and return the reply."""
-        recording.write_reply(self._observation, completion, self._bill.usage, self._bill.cost)
-        recording.write_attempts(self._observation, self._attempts, self._retried, self._rate_limits())
+        if self._observation.recording:
+            recording.write_reply(self._observation, completion, self._bill.usage, self._bill.cost)
+            recording.write_attempts(self._observation, self._attempts, self._retried, self._rate_limits())
         self._count(answered_by=completion.model)
         total = self._total()
         return ModelResponse(

@@ -210,11 +210,11 @@ def count_call(
     """
     if sys.is_finalizing():  # a stream that was left open until then; nothing can be imported any more
         return
-    from src.observability import metrics
+    from src.observability.metrics import CallRecord, is_enabled, record_call
 
-    if metrics.is_enabled():
-        metrics.record_call(
-            metrics.CallRecord(
+    if is_enabled():
+        record_call(
+            CallRecord(
                 provider=provider,
                 model=model,
                 answered_by=answered_by,

@@ -48,6 +48,9 @@ _DEFAULTS: Final = {
     "cached_input": "input", "cache_write": "input", "reasoning": "output", "input_image": "input",
 }  # fmt: skip
 _OVERRIDE: Final = "override"
+_VARIABLE: Final = "MOONDEV_PRICES"
+# As the environment's own dictionary has it, which every call reads: `os.environ` encodes the name each time.
+_RAW_VARIABLE: Final = getattr(os.environ, "encodekey", str)(_VARIABLE)
 _ABOVE: Final = "above"
 
 
@@ -66,10 +69,11 @@ def first(provider: str, models: Sequence[str]) -> PriceList | None:
 
     A file that cannot be used is logged, once, with its name and the reason.
     """
-    configured = os.environ.get("MOONDEV_PRICES", "").strip()
+    raw = getattr(os.environ, "_data", os.environ).get(_RAW_VARIABLE)
+    configured = os.fsdecode(raw).strip() if raw else ""
     if not configured:
         return None
-    path = user_tables.expanded(configured, "MOONDEV_PRICES")
+    path = user_tables.expanded(configured, _VARIABLE)
     try:
         changed_ns = path.stat().st_mtime_ns
     except OSError:
@@ -85,7 +89,7 @@ def read(path: Path) -> dict[str, PriceList]:
     Raises:
         InvalidRequest: the file cannot be read, or a table in it is wrong; the message names both, and the reason.
     """
-    tables = user_tables.read(path, "MOONDEV_PRICES")
+    tables = user_tables.read(path, _VARIABLE)
     day = datetime.fromtimestamp(path.stat().st_mtime, UTC).date().isoformat()
     return {pattern.lower(): _row(path, pattern, table, day) for pattern, table in tables.items()}
 
@@ -101,7 +105,7 @@ def _table(path: Path, changed_ns: int) -> dict[str, PriceList]:  # noqa: ARG001
 
 def _row(path: Path, pattern: str, table: object, day: str) -> PriceList:
     def refused(reason: str) -> InvalidRequest:
-        return InvalidRequest(f"{path}: [{pattern}] {reason}.", parameter="MOONDEV_PRICES")
+        return InvalidRequest(f"{path}: [{pattern}] {reason}.", parameter=_VARIABLE)
 
     if not isinstance(table, dict):
         raise refused("is no table: name it by a pattern of provider:model, and give it prices")

@@ -39,8 +39,9 @@ def build_request(
     """
     options = {_ALIASES.get(name, name): value for name, value in arguments.items() if value is not None}
     options.pop("stream", None)
-    known = {name: options.pop(name) for name in _CHECKS if name in options}
-    checked = {name: _CHECKS[name](_spelled(name, arguments), value) for name, value in known.items()}
+    checked = {
+        name: check(_spelled(name, arguments), options.pop(name)) for name, check in _CHECKS.items() if name in options
+    }
     structured = response_format(options.pop("response_format", None))
     call_timeouts = _timeouts(timeouts, options)
     prompt = prompt_link(options.pop("langfuse_prompt", None))

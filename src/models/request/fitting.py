@@ -52,8 +52,10 @@ def fit(request: ModelRequest, can: Capabilities) -> ModelRequest:
 
 def _without_marks(request: ModelRequest, can: Capabilities) -> ModelRequest:
     """Return a request without marks for a cache, where the model takes no texts in a form that may have one."""
+    if "text" in can.parts or all(type(message.content) is str for message in request.messages):
+        return request
     pairs = [(message, content_parts.unmarked(message.content)) for message in request.messages]
-    if "text" in can.parts or all(content is message.content for message, content in pairs):
+    if all(content is message.content for message, content in pairs):
         return request
     messages = tuple(replace(message, content=content) for message, content in pairs)
     return replace(request, messages=messages, adjusted={**request.adjusted, "cache_control": DROPPED})

@@ -43,8 +43,10 @@ def bound(response: Any, *, most_bytes: int, deadline: float, is_stream: bool, a
     if body is not None:  # it has been read already
         meter.take(body)
         return
-    encodings = [name.strip().lower() for name in response.headers.get("content-encoding", "").split(",")]
-    decoders = [Decoder(name) for name in reversed(encodings) if name not in ("", "identity")]
+    decoders: list[Decoder] = []
+    if "content-encoding" in response.headers:
+        encodings = [name.strip().lower() for name in response.headers["content-encoding"].split(",")]
+        decoders = [Decoder(name) for name in reversed(encodings) if name not in ("", "identity")]
     if decoders:
         del response.headers["content-encoding"]
     library = type(response).__module__.partition(".")[0]
@@ -100,6 +102,10 @@ class _Reader:
 
     def feed(self, piece: bytes) -> Iterator[bytes]:
         """Yield what a piece of the body holds."""
+        if not self._decoders:
+            self._meter.take(piece)
+            yield piece
+            return
         try:
             for decoded in self._decoded(piece, 0):
                 self._meter.take(decoded)

@@ -42,6 +42,7 @@ class _Stream:
     def __init__(self, stream: Any, remaining_s: Callable[[], float | None]) -> None:
         self._stream = stream
         self._remaining_s = remaining_s
+        self.get_extra_info = stream.get_extra_info
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         return bytes(self._stream.read(max_bytes, self._within(timeout, self.read_timeout)))
@@ -54,9 +55,6 @@ class _Stream:
 
     def start_tls(self, *arguments: Any, **options: Any) -> Any:
         return type(self)(self._stream.start_tls(*arguments, **options), self._remaining_s)
-
-    def get_extra_info(self, info: str) -> Any:
-        return self._stream.get_extra_info(info)
 
     def _within(self, timeout: float | None, error: type[Exception]) -> float | None:
         remaining_s = self._remaining_s()

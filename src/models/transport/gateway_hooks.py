@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from src.models.errors import EmptyResponse, MalformedResponse
 from src.models.failures import classify
 from src.models.fields import is_blank
-from src.models.transport import replay, sse_repair
+from src.models.transport import http_hooks, sse_repair
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator, Mapping
@@ -27,10 +27,12 @@ def is_stream(response: Any) -> bool:
     """Tell whether a response is a stream, by its content type or by the request."""
     kind = response.headers.get("content-type", "")
     request = response.request
-    if kind.startswith(_STREAMS) or "streamGenerate" in request.url.path:
+    if kind.startswith(_STREAMS):
         return True
-    if replay.WHOLE in request.extensions:
+    if http_hooks.WHOLE in request.extensions:
         return False
+    if "streamGenerate" in request.url.path:
+        return True
     return b'"stream":true' in request.read()  # a redirected request has not read its content yet
 
 

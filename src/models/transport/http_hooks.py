@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from src.models.limits import rate_limit_headers
 from src.models.limits.reply_size import Meter
@@ -20,6 +20,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from src.models.types import Timeouts
+
+
+# A key of the extensions of a request that `replay` has filled: its headers ask for what can be bounded, and its reply
+# is whole, which need not be read out of the request's body.
+WHOLE: Final = "moondev.whole"
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +148,7 @@ def bound_request(request: Any) -> None:
     """Set a request's own timeouts, for SDKs that take them only for a whole client; ask for what can be bounded."""
     limits = _LIMITS.get()
     if limits is not None:
-        if request.headers.get("accept-encoding") != bounded_body.ACCEPTED:
+        if WHOLE not in request.extensions and request.headers.get("accept-encoding") != bounded_body.ACCEPTED:
             request.headers["accept-encoding"] = bounded_body.ACCEPTED
         read, connect = limits.timeouts.read, limits.timeouts.connect
         request.extensions["timeout"] = {"connect": connect, "read": read, "write": read, "pool": connect}

@@ -37,8 +37,6 @@ if TYPE_CHECKING:
 _TIMEOUT_HEADERS: Final = ("x-stainless-timeout", "x-stainless-read-timeout")
 # A request that carries one of these is not like the next one.
 _PER_CALL_HEADERS: Final = ("traceparent", "idempotency-key", "x-idempotency-key")
-# A key of a request's extensions that says: the reply is whole, which need not be read out of the request's body.
-WHOLE: Final = "moondev.whole"
 _MOST_TEMPLATES: Final = 256
 _HTTP_OK: Final = 200
 
@@ -104,14 +102,15 @@ class _Template:
     def fill(self, body: bytes, timeouts: Timeouts, cookies: Any) -> Any:
         """Return the request with this body."""
         request = self._request_class(self._method, self._url, headers=self._headers, stream=self._stream_class(body))
-        request.extensions[WHOLE] = True
-        if not cookies:  # which could be of another encoding
-            request.headers.encoding = self._encoding  # else it is worked out anew, from all headers
-        request.headers["content-length"] = str(len(body))
+        request.extensions[http_hooks.WHOLE] = True
+        headers, has_cookies = request.headers, bool(cookies)
+        if not has_cookies:  # which could be of another encoding
+            headers.encoding = self._encoding  # else it is worked out anew, from all headers
+        headers["content-length"] = str(len(body))
         if self._timeout_headers and timeouts.read != self._read_timeout:
             for name in self._timeout_headers:
-                request.headers[name] = str(timeouts.read)
-        if cookies:
+                headers[name] = str(timeouts.read)
+        if has_cookies:
             cookies.set_cookie_header(request)
         request.read()  # so that hooks may look at its content
         return request

@@ -19,6 +19,7 @@ from src.observability.spans import scope as scopes
 from src.observability.spans.capture import CapturePolicy
 from src.observability.spans.clean_attributes import AttributeEncoder, redacted, safe_by_shape
 from src.observability.store import background
+from src.observability.store.compression import compress
 from src.observability.store.records import BILLED_TYPES
 from src.observability.store.schema import SpoolError
 
@@ -223,7 +224,7 @@ class SpoolProcessor(SpanProcessor):
         return rows.span_record(
             trace_id=trace_id, span_id=span_id, parent_span_id=parent_span_id, name=name, start_ns=start_ns,
             end_ns=end_ns, status_code=status_code, status_message=status_message, attributes=attributes,
-            envelope=envelope, span=span,
+            envelope=envelope, span=compress(span),  # here, as a frozen record is slow to copy
         )  # fmt: skip
 
     def _captured(self, attributes: Mapping[str, object], safe: Collection[str]) -> tuple[Mapping[str, object], bytes]:

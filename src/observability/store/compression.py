@@ -24,8 +24,8 @@ class DamagedSpan(ValueError):
 
 
 def compress(span: bytes) -> bytes:
-    """Return an encoded span as it is stored: the same object where compression gains nothing."""
-    if len(span) < _LONG or _lz4 is None:
+    """Return an encoded span as it is stored: the same object where it is compressed, or compression gains nothing."""
+    if len(span) < _LONG or _lz4 is None or span.startswith(_MAGIC):
         return span
     payload: bytes = _lz4.compress(span, content_checksum=False, store_size=False)
     return payload if len(payload) < len(span) else span

@@ -16,7 +16,7 @@ from opentelemetry import trace as otel_trace
 from opentelemetry.trace import SpanKind, Status, StatusCode
 
 from src.observability import attributes as names
-from src.observability.current import get_pipeline
+from src.observability.current import existing_pipeline, get_pipeline
 from src.observability.spans import double_counting, encoding
 from src.observability.spans.light_span import LightSpan
 from src.observability.spans.loose_json import key_text
@@ -249,6 +249,9 @@ def start(
         symbol: Returns what it is about; called where no run is open.
     """
     parent = context if context is not None else otel_context.get_current()
+    pipeline = existing_pipeline()
+    if pipeline is not None and pipeline.tracer is None:  # tracing is off
+        return Observation(None, parent)
     return _start(name, type, parent, scope or _caller_scope(parent, agent, symbol), light=type in _LIGHT)
 
 

@@ -40,7 +40,7 @@ def tool(definition: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def tool_choice(choice: Any) -> Any:
     """Return the `tool_choice` parameter; a form that is not known is sent as it is."""
-    parsed = tools.choice(choice)
+    parsed = None if choice is None else tools.choice(choice)
     if parsed is None:
         return choice
     if parsed.mode == "named":

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from typing import Any, Protocol
 
 from src.models.errors import MalformedResponse, ModelError, ServerFailed
@@ -25,6 +24,10 @@ _FINISH = {
 }  # fmt: skip
 # The last two are of GitHub's Copilot and of LiteLLM: docs.litellm.ai/docs/reasoning_content
 _THOUGHTS = ("reasoning_content", "reasoning", "thinking", "reasoning_details", "reasoning_text", "thinking_blocks")
+# Without these fields a part of a reply holds no error unless its `object` says so, and a message calls no tool.
+_ERRORS = frozenset({"error", "x_groq", "type"})
+_CALLS = frozenset({"tool_calls", "function_call"})
+_THOUGHT_FIELDS = frozenset(_THOUGHTS)
 
 
 class ProviderRules(Protocol):
@@ -40,19 +43,17 @@ def read(raw: Any, rules: ProviderRules, model: str) -> Completion:
     Raises:
         ModelError: it is an error inside a 200, or is incomplete.
     """
-    with _reporting_usage(raw, rules):
-        return _read(raw, rules, model)
-
-
-@contextmanager
-def _reporting_usage(body: Any, rules: ProviderRules) -> Iterator[None]:
-    """Add what a reply or event says that it used to the errors that it is: such a request is billed all the same."""
     try:
-        yield
+        return _read(raw, rules, model)
     except ModelError as error:
-        usage = field(body, "usage")
-        error.usage, error.reported_cost = rules._usage(usage), rules._reported_cost(usage)
+        _add_usage(error, raw, rules)
         raise
+
+
+def _add_usage(error: ModelError, body: Any, rules: ProviderRules) -> None:
+    """Add what a reply or event says that it used to the error that it is: such a request is billed all the same."""
+    usage = field(body, "usage")
+    error.usage, error.reported_cost = rules._usage(usage), rules._reported_cost(usage)
 
 
 def _read(raw: Any, rules: ProviderRules, model: str) -> Completion:
@@ -90,8 +91,11 @@ def read_event(body: Any, rules: ProviderRules, model: str) -> Iterator[Chunk]:
     inner = field(body, "data")
     if inner is not None and field(body, "event"):  # how Groq's SDK hands over an event that has a name
         body = inner
-    with _reporting_usage(body, rules):
+    try:
         _raise_error(body)
+    except ModelError as error:
+        _add_usage(error, body, rules)
+        raise
     choices = field(body, "choices")
     choices = choices if isinstance(choices, list) else []
     # Groq reports the usage twice, at the top and in x_groq: console.groq.com/docs/api-reference#chat-create
@@ -132,13 +136,15 @@ def _chunk(choice: Any, requested_model: str, **common: Any) -> Chunk:
 
 def reasoning_of(message: Any) -> str | None:
     """Return the reasoning text, under any of the names that providers give it or from the parts of the content."""
+    if type(message) is dict and type(message.get("content")) is str and _THOUGHT_FIELDS.isdisjoint(message):
+        return None
     for name in _THOUGHTS:
-        thoughts = _thoughts(field(message, name))
+        value = field(message, name)
+        thoughts = _thoughts(value) if value else ""
         if thoughts:
             return thoughts
     content = field(message, "content")
-    parts = content if isinstance(content, list) else []
-    return "".join(map(_thought, parts)) or None
+    return "".join(map(_thought, content)) or None if isinstance(content, list) else None
 
 
 def _thought(part: Any) -> str:
@@ -181,6 +187,8 @@ def _first_choice(raw: Any) -> Any:
 
 def _raise_error(part: Any) -> None:
     """Raise an error that came inside a 200: openrouter.ai/docs/api-reference/errors; vLLM says `object: error`."""
+    if type(part) is dict and _ERRORS.isdisjoint(part) and part.get("object") != "error":
+        return
     part = part[0] if isinstance(part, list) and part else part
     error = field(part, "error") or field(field(part, "x_groq"), "error")
     error = part if error is True else error
@@ -219,6 +227,8 @@ def _text(content: Any) -> str:
 
 def _tool_calls(message: Any, model: str) -> tuple[ToolCall, ...]:
     """Return the tool calls; a call without a name is left out."""
+    if type(message) is dict and _CALLS.isdisjoint(message):
+        return ()
     thoughts = field(message, "reasoning_details")
     calls = [
         ToolCall(

@@ -17,6 +17,14 @@ _COUNTS = frozenset(
         "cached_tokens",
     }
 )  # fmt: skip
+# The fields that only some servers have, at the top level.
+_UNUSUAL = frozenset(
+    {
+        "prompt_cache_hit_tokens", "prompt_cache_miss_tokens", "cache_read_input_tokens", "cache_creation_input_tokens",
+        "cached_tokens", "reasoning_tokens", "num_sources_used", "server_tool_use",
+    }
+)  # fmt: skip
+_CACHED = ("prompt_cache_hit_tokens", "cache_read_input_tokens", "cached_tokens")
 _PROMPT_DETAILS = frozenset({"cached_tokens", "cache_write_tokens", "audio_tokens", "image_tokens", "video_tokens"})
 _OUTPUT_DETAILS = frozenset({"reasoning_tokens", "audio_tokens", "image_tokens"})
 # What is billed apart: kinds of tokens in a prompt, and units of an output.
@@ -36,23 +44,24 @@ def usage(body: Any) -> Usage | None:
     details, output_details = field(body, "prompt_tokens_details"), field(body, "completion_tokens_details")
     prompt = _first_count(body, "prompt_tokens", "input_tokens")
     output, total = _first_count(body, "completion_tokens", "output_tokens"), count(body, "total_tokens")
-    audio = count(details, "audio_tokens")
-    if audio and prompt is not None and total == prompt + (output or 0) + audio:
-        prompt += audio
-    cached = count(details, "cached_tokens")
-    written = count(details, "cache_write_tokens")
-    thought = count(output_details, "reasoning_tokens")
-    others = ("prompt_cache_hit_tokens", "cache_read_input_tokens", "cached_tokens")
-    cached = _first_count(body, *others) if cached is None else cached
+    cached = written = thought = None
+    if details is not None:
+        audio = count(details, "audio_tokens")
+        if audio and prompt is not None and total == prompt + (output or 0) + audio:
+            prompt += audio
+        cached, written = count(details, "cached_tokens"), count(details, "cache_write_tokens")
+    if output_details is not None:
+        thought = count(output_details, "reasoning_tokens")
     problem = miscount(body, _COUNTS) or miscount(details, _PROMPT_DETAILS) or miscount(output_details, _OUTPUT_DETAILS)
+    if type(body) is not dict or not _UNUSUAL.isdisjoint(body):
+        cached = _first_count(body, *_CACHED) if cached is None else cached
+        written = count(body, "cache_creation_input_tokens") if written is None else written
+        thought = count(body, "reasoning_tokens") if thought is None else thought
+        problem = problem or _cache_problem(body, prompt)
+    elif details is None and output_details is None:
+        return token_buckets.exclusive(prompt, output, total=total, problem=problem)
     tokens = token_buckets.exclusive(
-        prompt,
-        output,
-        cached=cached,
-        written=count(body, "cache_creation_input_tokens") if written is None else written,
-        reasoning=count(body, "reasoning_tokens") if thought is None else thought,
-        total=total,
-        problem=problem or _cache_problem(body, prompt),
+        prompt, output, cached=cached, written=written, reasoning=thought, total=total, problem=problem
     )
     return token_buckets.with_units(tokens, _units(body, details, output_details, cached or 0))
 
@@ -96,6 +105,8 @@ def hosted_tools(message: Any, model: str) -> dict[str, int]:
     console.groq.com/docs/agentic-tooling
     """
     executed = field(message, "executed_tools")
+    if executed is None and "-search-" not in model:
+        return {}
     return {
         "web_searches": int("-search-preview" in model or "-search-api" in model),
         "executed_tools": len(executed) if isinstance(executed, list) else 0,
