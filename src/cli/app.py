@@ -60,12 +60,18 @@ def moondev(
 ) -> None:
     """Traced trading decisions by language models. Paper decisions only: nothing here places an order."""
     if version:
-        from src.cli.version import installed_version
-
-        out().print(f"moondev {installed_version()}")
+        print_version()
         raise typer.Exit
     if context.invoked_subcommand is None:
         context.get_help()  # prints it
+
+
+@app.command("version", cls=FastCommand, hidden=True)
+def print_version() -> None:
+    """Print the version."""
+    from src.cli.version import installed_version
+
+    out().print(f"moondev {installed_version()}")
 
 
 app.command("trade", cls=FastCommand)(trade)

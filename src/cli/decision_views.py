@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from src.cli.actions import styled_action
-from src.observability.commands.console import escape, money, note, out, problem
+from src.observability.commands.console import escape, money, note, out, price_text, problem
 from src.observability.commands.tables import Column, print_table
 
 if TYPE_CHECKING:
@@ -145,7 +145,7 @@ def decision_cells(entry: Entry) -> tuple[str, ...]:
         escape(record.symbol),
         styled_action(record.action),
         "-" if record.confidence is None else f"{record.confidence:g}",
-        "-" if record.price is None else f"{record.price:g}",
+        "-" if record.price is None else price_text(record.price),
         escape(record.agent or "-"),
         money(record.cost_usd, at_least=record.cost_unknown),
         entry.status,
@@ -183,8 +183,8 @@ def show_decision(entry: Entry) -> None:
             out().print(f"{name}: open")
         else:
             out().print(
-                f"{name}: {outcome.entry:g} to {outcome.exit:g} ({outcome.exit_reason}), gross {outcome.gross:+.2%}, "
-                f"net {outcome.net:+.2%}, by {escape(outcome.source)}"
+                f"{name}: {price_text(outcome.entry)} to {price_text(outcome.exit)} ({outcome.exit_reason}), "
+                f"gross {outcome.gross:+.2%}, net {outcome.net:+.2%}, by {escape(outcome.source)}"
             )
     for source, result in entry.results.items():
         out().print(f"real, by {escape(source)}: {money(result.pnl_usd)}")

@@ -54,10 +54,8 @@ def list_decisions(
 ) -> None:
     """List the newest decisions, with what came of them."""
     from src.observability.commands.size_note import tell_size
-    from src.observability.settings import Settings
-    from src.observability.store.reader import StoreReader
 
-    tell_size(StoreReader(Settings.read().trace_db))
+    tell_size(_store())
     entries = _reader().newest(limit)
     if as_json:
         print_json([decision_data(entry) for entry in entries])
@@ -184,6 +182,7 @@ def report(
     from src.judging.grouping import check_grouping
     from src.judging.regimes import Regimes
     from src.judging.report import as_data
+    from src.observability.commands.size_note import tell_size
     from src.observability.ledger import parse_horizon
 
     if horizon is not None:
@@ -192,6 +191,7 @@ def report(
         raise ValueError(f"--book is {book!r:.40}: give one of {', '.join(_BOOKS)}.")
     regimes = None if csv is None else Regimes(_prices(csv, None, {}))
     check_grouping(by, regimes)
+    tell_size(_store())
     with err().status("Reading the ledger") if err().is_terminal and not as_json else nullcontext():
         decisions = _chosen(horizon=horizon, environment=environment, book=book, since=since)
         result = make_report(decisions, by, regimes=regimes)

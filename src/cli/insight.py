@@ -11,6 +11,7 @@ import typer
 
 from src.observability.commands.console import escape, note, out, print_json
 from src.observability.commands.fast_start import FastCommand, FastGroup
+from src.observability.commands.size_note import missing_store
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -100,12 +101,13 @@ def _progress(verb: str) -> Callable[[int, int], None] | None:
 def _show(store: Path, state: Freshness, *, as_json: bool) -> None:
     from src.insight.facts.schema import facts_path
 
+    if not store.exists():
+        note(missing_store(store))
     document = _document(store, state)
     if as_json:
         print_json(document)
         return
     if not store.exists():
-        note(f"There is no trace store at {store} yet. MOONDEV_TRACE_DB names another.")
         return
     if not state.exists:
         note(f"Nothing of {store} is counted yet ({state.behind:,} observations): `moondev insight refresh` does it.")

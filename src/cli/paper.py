@@ -12,6 +12,7 @@ import typer
 from src.cli.price_options import DatesOption, DecimalOption, StampsOption, ZoneOption  # noqa: TC001 - typer reads them when it runs
 from src.cli.price_remarks import tell_remarks
 from src.observability.commands.console import note, print_json, problem
+from src.observability.commands.size_note import tell_size
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -126,6 +127,7 @@ def _list_books(*, as_json: bool) -> None:
     from src.judging.paper.summary import summary_of
 
     reader = _reader()
+    tell_size(reader)
     summaries = [summary_of(contents_of(reader, record.name)) for record in books_of(reader)]
     if as_json:
         print_json([paper_views.head(summary) for summary in summaries])
@@ -256,6 +258,7 @@ def _contents(name: str, *, is_named: bool) -> Contents | None:
     from src.judging.paper.book import books_of, contents_of
 
     reader = _reader()
+    tell_size(reader)
     if not is_named and not any(record.name == name for record in books_of(reader)):
         return None
     return contents_of(reader, name)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from src.cli.actions import styled_action
 from src.cli.charts import Line, print_chart
-from src.observability.commands.console import escape, note, out
+from src.observability.commands.console import escape, note, out, price_text
 from src.observability.commands.tables import Column, print_table
 
 if TYPE_CHECKING:
@@ -189,7 +189,7 @@ def event_line(event: BookEventRecord) -> str:
     verb = "bought" if quantity > 0 else "sold"
     at = f"{datetime.fromtimestamp(event.time_ns / 1e9, UTC):%Y-%m-%d %H:%M} UTC"
     by = "" if event.reason == "decision" else f" ({event.reason})"
-    return f"{verb} {_plain(abs(quantity))} {event.symbol} at {float(event.price):,.10g}, {at}{by}"
+    return f"{verb} {_plain(abs(quantity))} {event.symbol} at {price_text(float(event.price))}, {at}{by}"
 
 
 def settlement_data(book: str, settlement: Settlement) -> dict[str, Any]:
@@ -346,7 +346,7 @@ def _plain(quantity: Decimal) -> str:
 
 
 def _price(price: Decimal | float | None) -> str:
-    return "-" if price is None else f"{float(price):,.8g}"
+    return "-" if price is None else price_text(float(price))
 
 
 def _result(usd: Decimal) -> str:

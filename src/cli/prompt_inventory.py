@@ -142,10 +142,7 @@ def uses_of(*, quiet: bool) -> dict[tuple[str, str], Use]:
     """Return how each version was used, by name and version; trials of it do not count."""
     from src.cli.report_views import prepared
     from src.insight.facts.filters import EVALUATION, Filter
-    from src.observability.settings import Settings
 
-    if not Settings.read().trace_db.exists():
-        return {}
     uses = {}
     with prepared(quiet=quiet) as reader:
         for row in reader.grouped(Filter(without_environment=EVALUATION), ("prompt_name", "prompt_version")):

@@ -24,13 +24,10 @@ _RANKS: Final = (0, 2, 4, 5, 7, 0, 1, 1, 6, 8, 9)
 
 @contextmanager
 def prepared(*, quiet: bool) -> Iterator[FactsReader]:
-    """Open the facts of the store, brought up to date.
+    """Open the facts of the store, brought up to date. Those of a store that does not exist are empty, which is said.
 
     Args:
         quiet: Whether nothing is shown meanwhile.
-
-    Raises:
-        ValueError: there is no store.
     """
     from src.insight.facts.job import refresh
     from src.insight.facts.reader import FactsReader
@@ -39,8 +36,6 @@ def prepared(*, quiet: bool) -> Iterator[FactsReader]:
     from src.observability.store.reader import StoreReader
 
     path = Settings.read().trace_db.absolute()
-    if not path.exists():
-        raise ValueError(f"There is no trace store at {path} yet. MOONDEV_TRACE_DB names another.")
     tell_size(StoreReader(path))
     if quiet or not err().is_terminal:
         refresh(path)

@@ -22,6 +22,7 @@ from src.observability.commands.console import (
     money,
     note,
     out,
+    price_text,
     print_json,
     problem,
 )
@@ -200,7 +201,7 @@ def _describe(candles: Candles, *, as_json: bool) -> None:
         first, last = candles.bars[0].time, candles.bars[-1].time
         out().print(
             f"{len(candles):,} candles from {escape(candles.source)}, "
-            f"{first:%Y-%m-%d %H:%M} to {last:%Y-%m-%d %H:%M} UTC, last close {candles.bars[-1].close:g}"
+            f"{first:%Y-%m-%d %H:%M} to {last:%Y-%m-%d %H:%M} UTC, last close {price_text(candles.bars[-1].close)}"
         )
 
 

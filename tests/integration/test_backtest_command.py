@@ -285,3 +285,13 @@ def test_two_members_of_one_model_have_a_vote_each_when_it_goes_on(
         assert [vote.action for vote in read_votes(again)] == [vote.action for vote in read_votes(votes)]
         assert {vote.action for vote in read_votes(again)} == {"BUY", "SELL"}
         assert len(server.received) == 2
+
+
+@pytest.mark.parametrize(
+    ("bars", "message"),
+    [(3, "No time of --every 4h lies in the prices, which go from 2024-05-01 01:00 to 2024-05-01 03:00"),
+     (18, "21 closed bars before, and at 2024-05-01 16:00, the last time of --every 4h, there are 16.")],
+)  # fmt: skip
+def test_too_few_bars_are_named_with_how_many_there_are(prices: Path, bars: int, message: str) -> None:
+    prices.write_text("".join(prices.read_text().splitlines(keepends=True)[: bars + 1]))
+    assert message in run(*options(prices, "rule:momentum", "4h")).err.replace("\n", " ")

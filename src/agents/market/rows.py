@@ -35,13 +35,13 @@ def problem_of(bar: Candle) -> tuple[str, str] | None:
         if not math.isfinite(price):
             return "not_a_number", f"{name} is {'missing' if math.isnan(price) else price}"
         if price <= 0:
-            return "not_positive", f"{name} is {price:g}"
+            return "not_positive", f"{name} is {price:.12g}"
     slack = bar.high * _TOLERANCE
     if bar.high < bar.low - slack:
-        return "high_below_low", f"high {bar.high:g} is below low {bar.low:g}"
+        return "high_below_low", f"high {bar.high:.12g} is below low {bar.low:.12g}"
     for name in ("open", "close"):
         if not bar.low - slack <= prices[name] <= bar.high + slack:
-            return "outside_range", f"{name} {prices[name]:g} lies outside {bar.low:g} to {bar.high:g}"
+            return "outside_range", f"{name} {prices[name]:.12g} lies outside {bar.low:.12g} to {bar.high:.12g}"
     return None
 
 
@@ -297,8 +297,8 @@ def _report_jumps(columns: Columns, issues: Issues) -> None:
         at = moment(int(columns.time_us[first + 1]))
         more = f", and {len(jumps) - 1} more" if len(jumps) > 1 else ""
         detail = (
-            f"{columns.open[first + 1]:g} follows {columns.close[first]:g} at {at:%Y-%m-%d %H:%M}{more}: a split that "
-            "is not adjusted, or another unit?"
+            f"{columns.open[first + 1]:.12g} follows {columns.close[first]:.12g} at {at:%Y-%m-%d %H:%M}{more}: a split "
+            "that is not adjusted, or another unit?"
         )
         issues.add("jump", detail, "kept", int(columns.lines[first + 1]) or None, times=len(jumps))
 

@@ -12,7 +12,7 @@ export function drawAll() {
     const chart = echarts.init(figure, null, { renderer: "canvas" });
     drawn.push([chart, figure.dataset.chart, data]);
     chart.on("click", (event) => { if (event.data && event.data.href) location.assign(event.data.href); });
-    new ResizeObserver(() => chart.resize()).observe(figure);
+    new ResizeObserver(() => resized(chart)).observe(figure);
   }
   paint();
   dark.addEventListener("change", paint);
@@ -20,9 +20,17 @@ export function drawAll() {
 
 function paint() {
   for (const [chart, kind, data] of drawn) {
-    chart.setOption({ ...frame(), ...kinds[kind](data) }, true);
+    chart.setOption({ ...frame(), ...kinds[kind]({ ...data, width: chart.getWidth() }) }, true);
     chart.getDom().dataset.drawn = "true";
   }
+}
+
+// How names stand below a chart depends on its width.
+function resized(chart) {
+  const before = chart.getWidth();
+  chart.resize();
+  const [, kind, data] = drawn.find(([other]) => other === chart);
+  if (chart.getWidth() !== before && ((data.x && !data.time) || data.names)) chart.setOption({ ...frame(), ...kinds[kind]({ ...data, width: chart.getWidth() }) }, true);
 }
 
 function colour(name) {
@@ -70,16 +78,18 @@ function shortened(names) {
   return common.length > 12 ? names.map((name) => `…${name.slice(common.length)}`) : names;
 }
 
-// `counts` are what each name rests on: they stand below it.
-function namesAxis(all, counts) {
-  const names = shortened(all);
-  const long = names.length > 6 || names.some((name) => name.length > 16);
-  return lines({ type: "category", data: all, axisLabel: { formatter: (name, place) => (counts ? `${names[place]}\nn = ${counts[place].toLocaleString("en")}` : names[place]), interval: 0, rotate: long ? 35 : 0, width: 150, lineHeight: 14, overflow: "truncate", hideOverlap: names.length > 30 } });
+// `counts` are what each name rests on: they stand below it. Names stand upright where they fit in three lines at most.
+function namesAxis(all, counts, width) {
+  const room = (width - 90) / all.length - 10;
+  const longest = (names) => 7 * Math.max(0, ...names.map((name) => name.length));
+  const names = longest(all) <= room ? all : shortened(all);
+  const look = longest(names) <= room * (room > 80 ? 2.5 : 1) ? { rotate: 0, width: room, overflow: "break" } : { rotate: 35, width: width > 600 ? 200 : 130, overflow: "truncate" };
+  return lines({ type: "category", data: all, axisLabel: { formatter: (name, place) => (counts ? `${names[place]}\nn = ${counts[place].toLocaleString("en")}` : names[place]), interval: 0, lineHeight: 14, hideOverlap: names.length > 30, ...look } });
 }
 
 function xAxis(data) {
-  const days = data.daily ? { minInterval: 86400000, axisLabel: { formatter: { year: "{yyyy}", month: "{MMM}", day: "{d} {MMM}", hour: "", minute: "", second: "" } } } : {};
-  return data.time ? lines({ type: "time", splitLine: { show: false }, ...days }) : namesAxis(data.x, data.n);
+  const days = data.daily ? { minInterval: 86400000, axisLabel: { formatter: { year: "{yyyy}", month: "{d} {MMM}", day: "{d} {MMM}", hour: "", minute: "", second: "" } } } : {};
+  return data.time ? lines({ type: "time", splitLine: { show: false }, ...days }) : namesAxis(data.x, data.n, data.width);
 }
 
 function along(data, values) {
@@ -124,7 +134,7 @@ const kinds = {
     const share = say(data.kind);
     const point = data.values.map((item, place) => ({ value: item[0], n: data.n[place], low: item[1], high: item[2] }));
     return {
-      legend: { show: false }, xAxis: namesAxis(data.x, data.n), yAxis: valueAxis(data.kind),
+      legend: { show: false }, xAxis: namesAxis(data.x, data.n, data.width), yAxis: valueAxis(data.kind),
       tooltip: { ...frame().tooltip, formatter: (items) => {
         const item = (Array.isArray(items) ? items : [items]).find((part) => part.seriesType === "scatter");
         if (!item) return "";
@@ -169,7 +179,7 @@ const kinds = {
     const share = say(data.kind);
     const most = Math.max(0.01, ...data.cells.map((cell) => cell[2]));
     return {
-      legend: { show: false }, xAxis: namesAxis(data.names), yAxis: namesAxis(data.names),
+      legend: { show: false }, xAxis: namesAxis(data.names, undefined, data.width), yAxis: { ...namesAxis(data.names), axisLabel: { ...namesAxis(data.names).axisLabel, rotate: 0, width: Math.min(0.3 * data.width, 220), overflow: "break" } },
       tooltip: { ...frame().tooltip, trigger: "item", formatter: (item) => `${data.names[item.value[0]]} and ${data.names[item.value[1]]}\ndiffered in ${share(item.value[2])} of n = ${item.value[3]}` },
       visualMap: { show: false, min: 0, max: most, dimension: 2, inRange: { color: [colour("chosen"), colour("c1")] } },
       series: [{ type: "heatmap", data: data.cells, label: { show: data.names.length <= 8, formatter: (item) => share(item.value[2]), color: colour("text"), backgroundColor: colour("card"), padding: 3, borderRadius: 3 } }],

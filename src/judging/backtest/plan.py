@@ -114,12 +114,24 @@ def make_plan(
         before = closed
         times.append(time_us)
     if not times:
-        raise ValueError(
-            f"No decision can be made from {_day(begin)} to {_day(end)}: the deciders need {fewest} closed bars "
-            "before. Give more prices, or a later --from."
-        )
+        raise ValueError(_no_time(replay, begin, end, every, fewest))
     run_id = _run_id(replay, deciders, [every.seconds, [item.seconds for item in horizons], times[0], times[-1], label])
     return Plan(run_id=run_id, symbol=replay.symbol, times_us=tuple(times), skipped=skipped, horizons=horizons)
+
+
+def _no_time(replay: Replay, begin: int, end: int, every: Horizon, fewest: int) -> str:
+    """Return why there is no time at which all deciders have enough bars."""
+    if begin > end:
+        return (
+            f"No time of --every {every.name} lies in the prices, which go from {_day(replay.first_us)} to "
+            f"{_day(end)} UTC. Give more prices, or a shorter --every."
+        )
+    newest = end - (end - begin) % (every.seconds * _US)
+    return (
+        f"No decision can be made from {_day(begin)} to {_day(end)} UTC: the deciders need {fewest} closed bars "
+        f"before, and at {_day(newest)}, the last time of --every {every.name}, there are {replay.closed_at(newest)}. "
+        "Give more prices, or a later --to."
+    )
 
 
 def _span(replay: Replay, step_us: int, first: datetime | None, last: datetime | None) -> tuple[int, int]:

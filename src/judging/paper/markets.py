@@ -67,7 +67,7 @@ class Market:
         if abs(close / decision.price - 1) <= _LARGEST_GAP:
             return None
         return (
-            f"its price of {decision.price:g} differs by more than a tenth from the close of {close:g} in "
+            f"its price of {decision.price:,.12g} differs by more than a tenth from the close of {close:,.12g} in "
             f"{self.prices.source}: another market, unit or adjustment"
         )
 

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 from src.observability import key_texts, network
 from src.observability.alerts import forms
 from src.observability.alerts.messages import plain
+from src.observability.delivery import connection_errors
 from src.observability.delivery.http_post import retry_after_s
 from src.observability.redaction import learn
 
@@ -75,7 +76,7 @@ def send(destination: Destination, document: dict[str, Any]) -> Delivery:
     try:
         status, headers, answer = _post(target, content, destination.timeout_s)
     except Exception as error:  # noqa: BLE001 - of any library below; another attempt follows
-        return Delivery(is_sent=False, detail=target.shown(str(error) or type(error).__name__))
+        return Delivery(is_sent=False, detail=target.shown(connection_errors.in_words(error, target.url)))
     return _judged(destination, target, status, headers, answer)
 
 

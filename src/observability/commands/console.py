@@ -99,6 +99,16 @@ def money(usd: float | None, *, at_least: bool = False) -> str:
     return f"${usd:.1e}" if usd < _LEAST_USD else f"${usd:.6f}" if usd < 0.01 else f"${usd:,.4f}"
 
 
+def price_text(price: float) -> str:
+    """Return a price with up to twelve significant digits and no exponent: 15,234,567.5, 1.20075, 0.00001234."""
+    text = f"{price:,.12g}"
+    if "e-" not in text:
+        return text
+    from decimal import Decimal
+
+    return f"{Decimal(text):f}"
+
+
 def _at_least() -> str:
     try:
         "≥".encode(out().encoding)

@@ -59,7 +59,12 @@ class FastGroup(TyperGroup):
         return _invoke(super().invoke, ctx)
 
     def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
-        """Return the command that is called, with its parameters."""
+        """Return the command that is called, with its parameters; `help COMMAND` is `COMMAND --help`."""
+        if args[:1] == ["help"] and "help" not in self.commands:
+            if len(args) == 1:
+                ctx.get_help()  # prints it
+                raise Exit
+            args = [*args[1:], "--help"]
         name, command, rest = super().resolve_command(ctx, args)
         return name, command.whole() if isinstance(command, _Deferred) else command, rest
 

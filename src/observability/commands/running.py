@@ -5,12 +5,12 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import typer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
 _USAGE: Final = 2
 # What Typer raises for wrong usage: the base of its public BadParameter that the others share.
@@ -43,12 +43,28 @@ def _usage(error: Exception) -> int:
     from src.observability.commands.console import problem
 
     context = getattr(error, "ctx", None)
+    if possibilities := getattr(error, "possibilities", None):  # of an option that there is not
+        name = str(getattr(error, "option_name", ""))
+        problem(f"{getattr(error, 'message', '')}. Did you mean {_nearest(name, possibilities)}?{_help_text(context)}")
+        return _USAGE
     text = str(error.format_message() if hasattr(error, "format_message") else error).rstrip()
     if not text:  # Typer has printed the help instead
         return _USAGE
-    help_text = f" See `{context.command_path} --help`." if context is not None else ""
-    problem(f"{text}{'' if text.endswith(('.', '?', '!')) else '.'}{help_text}")
+    problem(f"{text}{'' if text.endswith(('.', '?', '!')) else '.'}{_help_text(context)}")
     return _USAGE
+
+
+def _help_text(context: Any) -> str:
+    return f" See `{context.command_path} --help`." if context is not None else ""
+
+
+def _nearest(name: str, possibilities: Iterable[str]) -> str:
+    """Return the option that is most like a name, and those that are nearly as like."""
+    from difflib import SequenceMatcher
+
+    likeness = {item: SequenceMatcher(None, name, item).ratio() for item in possibilities}
+    least = max(likeness.values()) - 0.1
+    return " or ".join(sorted(item for item, ratio in likeness.items() if ratio >= least))
 
 
 class _ConsoleHandler(logging.Handler):

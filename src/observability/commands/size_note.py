@@ -1,4 +1,4 @@
-"""Tell whoever looks at the trace store that its size limit comes near, where rows would be lost at it."""
+"""Tell whoever looks at the trace store that there is none, or that its size limit comes near, where rows are lost."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from src.observability.commands.console import note
 
 if TYPE_CHECKING:
     import sqlite3
+    from pathlib import Path
 
     from src.observability.settings import Settings
     from src.observability.store.fullness import Fullness
@@ -15,12 +16,23 @@ if TYPE_CHECKING:
 
 
 def tell_size(reader: StoreReader) -> None:
-    """Print one remark, beside the result, where the limit would soon take rows that are only here or not judged."""
+    """Print one remark, beside the result, where there is no store.
+
+    Print one too where the limit would soon take rows that are only here or not judged.
+    """
     from src.observability.settings import Settings
 
+    if not reader.exists:
+        note(missing_store(reader.path))
+        return
     state = size_state(reader, Settings.read(), nearly_full_alone=True)
     if state is not None and state.level is not None:
         note(f"The trace store: {state.sentence}")
+
+
+def missing_store(path: Path) -> str:
+    """Return what is said of a store that does not exist: lists and figures of it are empty, which is no error."""
+    return f"There is no trace store at {path.absolute()} yet. MOONDEV_TRACE_DB names another."
 
 
 def size_state(reader: StoreReader, settings: Settings, *, nearly_full_alone: bool = False) -> Fullness | None:

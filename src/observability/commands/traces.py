@@ -58,6 +58,8 @@ def list_traces(
 
     wanted = options.trace_filter(chosen)
     reader = _reader()
+    if not reader.exists:
+        note(_missing(reader))
     seconds = search_s if search_s is not None else float("inf") if as_json else _SEARCH_S
     newest, remark = newest_traces(reader, wanted, limit, search_s=seconds)
     if newest or as_json:
@@ -66,9 +68,7 @@ def list_traces(
         note(remark)
     if newest or as_json or remark is not None:
         return
-    if not reader.exists:
-        note(_missing(reader))
-    else:
+    if reader.exists:
         note(f"{_NO_TRACES}." if wanted.is_empty or not reader.last_seq() else "No trace is as the options want it.")
 
 
@@ -212,9 +212,12 @@ def _reader() -> StoreReader:
     from src.observability.store.reader import StoreReader
 
     reader = StoreReader(Settings.read().trace_db)
-    tell_size(reader)
+    if reader.exists:
+        tell_size(reader)
     return reader
 
 
 def _missing(reader: StoreReader) -> str:
-    return f"There is no trace store at {reader.path} yet. MOONDEV_TRACE_DB names another."
+    from src.observability.commands.size_note import missing_store
+
+    return missing_store(reader.path)

@@ -34,11 +34,17 @@ def connect(path: Path, patience_s: float = BUSY_S) -> Iterator[sqlite3.Connecti
 def read_only(path: Path, patience_s: float = BUSY_S) -> Iterator[sqlite3.Connection]:
     """Open a connection that writes nothing but, where a process was killed, the index of the log that it left.
 
-    Without a log the file alone is read, as immutable: it is complete. A log with its index is read as SQLite does, by
-    locks. A log without an index (the file is a copy, or the machine has stopped) is read without one: SQLite would
-    have to write it. What is read without locks may change meanwhile: `is_shared` tells whether there are locks.
+    A log with its index is read as SQLite does, by locks, and so is a file that another tool has turned to rollback
+    journals: its writers change the file itself. A log without an index (the file is a copy, or the machine has
+    stopped) is read without one: SQLite would have to write it. Without a log the file alone is read, as immutable: it
+    is complete, and locks would have SQLite create a log. What is read without locks may change meanwhile: `has_locks`
+    tells whether there are locks.
+
+    Raises:
+        sqlite3.OperationalError: of the code SQLITE_READONLY_ROLLBACK where a killed process left a rollback journal:
+            only a connection that writes can undo what stands half in the file.
     """
-    if is_shared(path):
+    if has_locks(path):
         options = "mode=ro"
     elif _size(path, LOG):
         options = "mode=ro&vfs=unix-none" if os.name == "posix" else "mode=ro"
@@ -55,9 +61,25 @@ def read_only(path: Path, patience_s: float = BUSY_S) -> Iterator[sqlite3.Connec
             connection.close()
 
 
-def is_shared(path: Path) -> bool:
-    """Tell whether there is a log with its index, as there is while some process has the file open."""
-    return _size(path, LOG) > 0 and path.with_name(path.name + INDEX).exists()
+def has_locks(path: Path) -> bool:
+    """Tell whether reading takes locks: beside a log with its index, or where writers use rollback journals."""
+    if path.with_name(path.name + LOG).exists():  # it is empty where a checkpoint has just moved all into the file
+        return path.with_name(path.name + INDEX).exists()
+    return _uses_rollback_journals(path)
+
+
+def _uses_rollback_journals(path: Path) -> bool:
+    """Tell whether the file's header says so: its bytes 18 and 19 are 2 with a log (https://sqlite.org/fileformat2.html).
+
+    Closing the file drops this process's locks on it (the rule of fcntl), as closing an immutable connection does. So
+    it is opened where there is no log alone: a connection of ours has one beside its file as long as it is open.
+    """
+    try:
+        with path.open("rb") as file:
+            header = file.read(20)
+    except OSError:
+        return False
+    return len(header) == 20 and header[18:20] != b"\x02\x02"
 
 
 def _size(path: Path, suffix: str) -> int:

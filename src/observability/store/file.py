@@ -99,8 +99,7 @@ class StoreFile:
         if self._identity not in self._stores and (size := self.path.stat().st_size):
             if size < SMALLEST_FILE:
                 raise not_a_store(self.path, "file is not a database")
-            with read_only(self.path, patience_s) as reader:  # another program's log must not be moved into its file
-                examine(reader, self.path)
+            self._examine_unchanged(patience_s)
         connection = sqlite3.connect(
             self.path, timeout=patience_s, isolation_level=None, check_same_thread=False, cached_statements=64
         )
@@ -121,6 +120,15 @@ class StoreFile:
         if self._identity is not None:
             self._stores.add(self._identity)
         return connection
+
+    def _examine_unchanged(self, patience_s: float) -> None:
+        """Examine the file before it is opened for writing, which moves another program's log into its file."""
+        try:
+            with read_only(self.path, patience_s) as reader:
+                examine(reader, self.path)
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_READONLY_ROLLBACK:  # what a killed process left is undone first
+                raise
 
     def trouble(self) -> Literal["", "gone", "emptied"]:
         """Tell whether the file that was opened is no longer the one at its path ("gone"), or is empty ("emptied").

@@ -8,7 +8,7 @@ from __future__ import annotations
 import sqlite3
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from src.observability.store.connections import INDEX, LOG, is_shared, read_only
+from src.observability.store.connections import INDEX, LOG, has_locks, read_only
 from src.observability.store.file import is_corrupt
 from src.observability.store.queries import Queries
 from src.observability.store.schema import SMALLEST_FILE, SpoolError, examine, not_a_store
@@ -72,14 +72,14 @@ class StoreReader:
     def _repeated(self, question: Callable[[], _T], nothing: _T) -> _T:
         """Return the answer; without locks, ask again where somebody wrote meanwhile."""
         for last_try in (*[False] * (_TRIES - 1), True):
-            shared, before = is_shared(self.path), self._state()
+            has_own_view, before = has_locks(self.path), self._state()
             try:
                 answer = question() if self._has_tables() else nothing
             except (sqlite3.Error, OSError) as error:
                 if last_try or self._state() == before:
                     raise self._refusal(error) from error
                 continue
-            if shared or self._state() == before:
+            if has_own_view or self._state() == before:
                 return answer
         raise SpoolError(f"the trace store {self.path} changes while it is read: try again.")
 
@@ -115,6 +115,8 @@ def _remedy(error: Exception) -> str:
     """Return what helps where a store cannot be read."""
     if is_corrupt(error):
         return "what can be read of it is moved to a new one at the next traced call"
+    if getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_READONLY_ROLLBACK:
+        return "a process was killed while it changed it; the next traced call undoes that change"
     if getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return "another process has locked it; end that one, or try again"
     return "look whether the path, which MOONDEV_TRACE_DB names, is right, and whether this user may read it"

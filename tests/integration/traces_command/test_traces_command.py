@@ -82,7 +82,7 @@ def test_nothing_as_wanted_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert "No trace is as the options want it" in moondev("traces", "list", "--agent", "x").err
     monkeypatch.setenv("MOONDEV_TRACE_DB", str(tmp_path / "none.db"))
     assert "There is no trace store at" in moondev("traces", "list", "--agent", "x").err
-    assert listed("--agent", "x") == []
+    assert json.loads(moondev("traces", "list", "--json", "--agent", "x").out) == []
 
 
 def test_a_trace_is_shown_whole(monkeypatch: pytest.MonkeyPatch) -> None:

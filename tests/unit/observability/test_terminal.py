@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
-from src.observability.commands.console import escape, escape_lines
+from src.observability.commands.console import escape, escape_lines, price_text
 from src.observability.commands.safe_console import SafeConsole
 from src.observability.commands.tables import Column, fitted_widths
 from src.observability.commands.terminal import VisibleStream, one_line, visible
@@ -118,3 +118,12 @@ def test_a_terminal_of_hardly_any_width_breaks_nothing(width: int) -> None:
     with console.capture() as capture:
         console.print("[red]hello[/] world")
     assert "".join(capture.get().split()) == "helloworld"
+
+
+@pytest.mark.parametrize(
+    ("price", "text"),
+    [(15_234_567.5, "15,234,567.5"), (1.20075, "1.20075"), (0.00001234, "0.00001234"), (16_531.8, "16,531.8"),
+     (3e-12, "0.000000000003")],
+)  # fmt: skip
+def test_a_price_is_shown_with_its_digits_and_no_exponent(price: float, text: str) -> None:
+    assert price_text(price) == text

@@ -1,0 +1,61 @@
+"""Say in words why a server could not be reached, and what to look at: a system's errors are numbers."""
+
+from __future__ import annotations
+
+import errno
+import socket
+import ssl
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
+
+from src.observability.network import proxy_for
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_NO_ROUTE: Final = (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN)
+
+
+def in_words(error: BaseException, url: str) -> str:
+    """Return what an error of a connection means and what helps; the error's own words where it is none known here.
+
+    Args:
+        error: What an HTTP library raised; the system's error is among its causes.
+        url: Where the request went. Of it the host and the port alone are repeated.
+    """
+    proxy = proxy_for(url)
+    host, place = _place(url if proxy is None else proxy.url)
+    if proxy is not None:
+        place = f"the proxy {place}"
+    for cause in _causes(error):
+        if isinstance(cause, socket.gaierror):
+            if cause.errno == socket.EAI_AGAIN:
+                return f"the name {host} cannot be looked up now: look at this machine's network and DNS"
+            return f"no host {host} is known: look whether the address is right, and at this machine's network and DNS"
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return f"the certificate of {place} is not trusted ({cause.verify_message}): name its CA in SSL_CERT_FILE"
+        if isinstance(cause, ConnectionRefusedError):
+            return f"nothing answers at {place}: look whether the server runs, and whether the port is right"
+        if isinstance(cause, OSError) and cause.errno in _NO_ROUTE:
+            return f"no network leads to {host}: look at this machine's network, or name a proxy in HTTPS_PROXY"
+    return str(error) or type(error).__name__
+
+
+def _place(url: str) -> tuple[str, str]:
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname or "the server"
+        port = parts.port or (80 if parts.scheme == "http" else 443)
+    except ValueError:
+        return "the server", "the server"
+    return host, f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """Yield an error and what it was raised from, the outermost first."""
+    current: BaseException | None = error
+    for _ in range(8):
+        if current is None:
+            return
+        yield current
+        current = current.__cause__ or current.__context__
