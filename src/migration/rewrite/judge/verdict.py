@@ -87,6 +87,7 @@ def objections_to(
         *_uses_outside(texts.models, new_state, mentions, inherited),
         *_options_outside(texts, mentions),
         *_lost_names(texts.old, texts.new, module, mentions),
+        *_replaced_names(texts.old, module, mentions),
     ]
 
 
@@ -235,6 +236,21 @@ def _lost_names(old: Program, new: Program, module: str, users: Mentions) -> lis
     """Return objections to the loss of names, such as imported classes, which other files take from this one."""
     lost = sorted(name for name in old.module.names - new.module.names if (module, name) in users.members)
     return [Objection(claim=None, reason=f"another file uses {name} of this one") for name in lost]
+
+
+def _replaced_names(old: Program, module: str, users: Mentions) -> list[Objection]:
+    """Return objections to calls through names of an SDK in whose place other files, such as tests, put something."""
+    imported: dict[str, str] = {}
+    for node in ast.walk(old.tree):
+        if isinstance(node, ast.Import | ast.ImportFrom) and not getattr(node, "level", 0):
+            prefix = f"{node.module}." if isinstance(node, ast.ImportFrom) else ""
+            imported |= {alias.asname or alias.name: f"{prefix}{alias.name}" for alias in node.names}
+    names = {name: full for name, full in imported.items() if words.is_sdk(full)}
+    return [
+        Objection(claim=None, reason=f"another file puts something in the place of {full}")
+        for name, full in sorted(names.items())
+        if (module, name) in users.replaced or full.partition(".")[0] in users.replaced_in - {"google"}
+    ]
 
 
 def _models_in(value: frozenset[Atom], state: State) -> set[ast.AST]:
