@@ -105,6 +105,17 @@ def test_a_call_stays_where_another_file_puts_something_in_the_place_of_the_sdk(
     assert statuses(tmp_path)[4] == status
 
 
+@pytest.mark.parametrize(
+    "target", ["agent.OpenAI", "app.agent.OpenAI", "openai.OpenAI", "openai.resources.chat.X.create"]
+)
+def test_a_fixture_that_replaces_the_sdk_leaves_the_calls(target: str, tmp_path: Path) -> None:
+    fixture = f"@pytest.fixture(autouse=True)\ndef fake(monkeypatch):\n    monkeypatch.setattr('{target}', Fake)\n"
+    write(tmp_path, agent=_PLAIN, tests__conftest=fixture)
+    assert statuses(tmp_path)[4] == "traced"
+    write(tmp_path, tests__conftest=fixture.replace(target, "other.thing"))
+    assert statuses(tmp_path)[4] == "migrated"
+
+
 def test_the_base_class_of_another_file_may_use_the_same_attribute(tmp_path: Path) -> None:
     derived = f"from base import Base\n{_AGENT.replace('Agent:', 'Agent(Base):')}"
     write(tmp_path, agent=derived, base="class Base:\n    def key(self):\n        return self.name\n")
