@@ -81,6 +81,41 @@ def test_another_file_may_pass_another_client(user: str, status: str, tmp_path: 
     assert statuses(tmp_path)[4] == status
 
 
+@pytest.mark.parametrize(
+    ("user", "status"),
+    [
+        ("import agent\nprint(agent.chat)", "migrated"),
+        ("from agent import ask, chat\nprint(ask(), chat)", "migrated"),
+        ("import agent\nagent.chat = lambda **_: {}", "left"),
+        ("import agent\ndef test(monkeypatch):\n    monkeypatch.setattr(agent, 'chat', fake)", "left"),
+        ("import agent\ndef test(monkeypatch):\n    monkeypatch.setattr('agent.chat', fake)", "left"),
+        ("import agent\n@patch('agent.chat')\ndef test(chat):\n    agent.ask()", "left"),
+        ("import agent as tested\nwith patch.object(tested, 'chat'):\n    tested.ask()", "left"),
+        ("import agent, ollama\nollama.chat = fake", "left"),
+        ("import agent\n@patch('ollama._client.Client.chat')\ndef test(chat):\n    agent.ask()", "left"),
+        ("import agent\n@patch('other.chat')\ndef test(chat):\n    agent.ask()", "migrated"),
+    ],
+)
+def test_a_call_stays_where_another_file_puts_something_in_the_place_of_the_sdk(
+    user: str, status: str, tmp_path: Path
+) -> None:
+    question = '[{"role": "user", "content": "x"}]'
+    text = f'from ollama import chat\n\ndef ask():\n    return chat(model="m", messages={question}).message.content\n'
+    write(tmp_path, agent=text, test_agent=user)
+    assert statuses(tmp_path)[4] == status
+
+
+@pytest.mark.parametrize(
+    "target", ["agent.OpenAI", "app.agent.OpenAI", "openai.OpenAI", "openai.resources.chat.X.create"]
+)
+def test_a_fixture_that_replaces_the_sdk_leaves_the_calls(target: str, tmp_path: Path) -> None:
+    fixture = f"@pytest.fixture(autouse=True)\ndef fake(monkeypatch):\n    monkeypatch.setattr('{target}', Fake)\n"
+    write(tmp_path, agent=_PLAIN, tests__conftest=fixture)
+    assert statuses(tmp_path)[4] == "traced"
+    write(tmp_path, tests__conftest=fixture.replace(target, "other.thing"))
+    assert statuses(tmp_path)[4] == "migrated"
+
+
 def test_the_base_class_of_another_file_may_use_the_same_attribute(tmp_path: Path) -> None:
     derived = f"from base import Base\n{_AGENT.replace('Agent:', 'Agent(Base):')}"
     write(tmp_path, agent=derived, base="class Base:\n    def key(self):\n        return self.name\n")

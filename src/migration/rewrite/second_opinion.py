@@ -49,6 +49,7 @@ def take_back(planner: Planner, plan: Plan, after: str, tree: Tree, path: Path) 
         module=module,
         users=neighbours.users_of(path),
         bases=neighbours.bases_of(path),
+        fixtures=neighbours.fixtures(),
     )
     for objection in objections:
         nodes = list(claims.values()) if objection.claim is None else [claims[objection.claim]]

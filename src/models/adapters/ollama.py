@@ -139,7 +139,8 @@ class OllamaModel(BaseModel):
         payload: dict[str, Any] = {"model": request.model, **turns, "stream": stream}
         choice = tools.choice(request.tool_choice)
         if request.tools and (choice is None or choice.mode != "none"):  # it knows no tool_choice
-            payload["tools"] = [protocol.tool(tool) for tool in request.tools]
+            is_written = request.written is not None  # as the program has them, which the SDK checks itself
+            payload["tools"] = [tool if is_written else protocol.tool(tool) for tool in request.tools]
         if request.reasoning_effort is not None:
             payload["think"] = protocol.think_parameter(request)
         if request.response_format is not None:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, cast
 
+from src.models.compat import sdk_tools
 from src.models.errors import InvalidRequest
 from src.models.request import content_parts
 from src.models.request.arguments import build_request
@@ -90,6 +91,8 @@ class Conversation:
         """
         if (timeout := arguments.get("timeout")) is not None:
             arguments["timeout"] = self.sdk.timeouts_of(timeout)
+        if arguments.get("tools"):
+            arguments["tools"] = sdk_tools.as_written(self.sdk, arguments["tools"])
         if (limit := arguments.pop("max_completion_tokens", None)) is not None:  # to many servers no max_tokens
             arguments["options"] = {"max_completion_tokens": limit, **(arguments.get("options") or {})}
         if arguments.get("stop") in ([], ()):

@@ -244,6 +244,8 @@ def _become(order: dict[str, Any]) -> None:
     os.environ.clear()
     os.environ.update(order["environment"])
     importlib.import_module("google.generativeai").configure()  # which it does where a program imports it
+    if "OLLAMA_HOST" in os.environ:  # which it reads where a program imports it
+        importlib.reload(importlib.import_module("ollama"))
     importlib.import_module("tests.migration.behaviour.legacy").export_errors(Path(order["program"]).parent)
     sys.path[:0] = [order["folder"]]
     sys.argv[:] = [order["program"]]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import random
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tests.migration.fuzz import calls, pairs, replies, streams
@@ -74,9 +75,15 @@ def _draw_ask(draft: Draft, sdk: Sdk) -> tuple[str, int]:
     if sdk.wire == "requests":
         made = Construction(sdk, ("import requests",), (), "requests", "requests")
         return _place(draft, made, _draw_body(draft, made), {plain_function: 1}), 1
-    if draft.chance(0.06) and sdk.name in ("openai", "ollama") and not draft.asynchronous and not sdk.base_urls:
+    chance = 0.3 if sdk.name == "ollama" else 0.06
+    if draft.chance(chance) and sdk.name in ("openai", "ollama") and not draft.asynchronous and not sdk.base_urls:
         made = draw_module_use(draft, sdk)
-        return _place(draft, made, _draw_body(draft, made), {plain_function: 1}), 1
+        body = _draw_body(draft, made)
+        if sdk.name == "ollama" and draft.chance(0.6):
+            alias = draft.choose("chat", "chat", "ask_model")
+            made = replace(made, imports=(f"from ollama import chat{'' if alias == 'chat' else f' as {alias}'}",))
+            body = body.replace("CLIENT.chat", alias)
+        return _place(draft, made, body, {plain_function: 1}), 1
     made = draw_construction(draft, sdk)
     if draft.chance(0.12) and sdk.wire in ("chat", "messages"):
         return _draw_pair(draft, made)

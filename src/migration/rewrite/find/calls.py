@@ -8,12 +8,13 @@ import libcst as cst
 
 from src.migration.rewrite import sdk_vocabulary as sdk
 from src.migration.rewrite.analysis.syntax import keyword
+from src.migration.rewrite.analysis.values import Value
 from src.migration.rewrite.records import UNKNOWN_CLIENT, Site, Unprovable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from src.migration.rewrite.analysis.values import Evaluator, Value
+    from src.migration.rewrite.analysis.values import Evaluator
 
 _UNKNOWN_CLIENT = Unprovable(
     UNKNOWN_CLIENT,
@@ -36,11 +37,47 @@ def find_calls(values: Evaluator) -> list[Site]:
     """Return every call that asks for text, in source order; those that cannot move say why."""
     sites = []
     for node in values.tree.nodes:
-        if isinstance(node, cst.Call) and isinstance(node.func, cst.Attribute):
+        if not isinstance(node, cst.Call):
+            continue
+        site = _call_on_imported_name(node, values)
+        if site is None and isinstance(node.func, cst.Attribute):
             site = _site(node, node.func, values)
-            if site is not None:
-                sites.append(site)
+        if site is not None:
+            sites.append(site)
     return sites
+
+
+def _call_on_imported_name(call: cst.Call, values: Evaluator) -> Site | None:
+    """Return a call through a member that a file takes from an SDK's module: `from ollama import chat`, `chat(...)`."""
+    chains: list[tuple[cst.BaseExpression, tuple[str, ...]]] = [(call.func, ())]
+    if isinstance(call.func, cst.Attribute):
+        chains += bases_of(call.func)
+    base, names = chains[-1]
+    if not isinstance(base, cst.Name):
+        return None
+    receivers = values.of(base)
+    for value in receivers:
+        package, members = _in_package(value)
+        path = (*members, *names)
+        if not members or (sdk.MODULES[package], path) not in sdk.CALLS:
+            continue
+        modules = {
+            Value(kind="module", name=package) if _in_package(other) == (package, members) else other
+            for other in receivers
+        }
+        kind = sdk.CALLS[sdk.MODULES[package], path]
+        site = _new_site(call, base, path, values, sdk_name=sdk.MODULES[package], kind=kind)
+        site.values = frozenset(modules)
+        return site
+    return None
+
+
+def _in_package(value: Value) -> tuple[str, tuple[str, ...]]:
+    """Return the SDK's package that a value is a member of, with the names below it; no names for anything else."""
+    package = next((name for name in sdk.MODULES if value.name.startswith(f"{name}.")), "")
+    if value.kind != "module" or not package:
+        return "", ()
+    return package, tuple(value.name.removeprefix(f"{package}.").split("."))
 
 
 def bases_of(func: cst.Attribute) -> Iterator[tuple[cst.BaseExpression, tuple[str, ...]]]:

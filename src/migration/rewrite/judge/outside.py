@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import ast
+import itertools
 import warnings
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from src.migration.check import notebook
+from src.migration.rewrite.judge import vocabulary as words
 from src.migration.rewrite.judge.atoms import UNKNOWN
 from src.migration.rewrite.judge.program import all_parameters, fields_of, parameters
 
@@ -50,6 +52,8 @@ class Mentions:
         names: The names that they import, or read where they import all names.
         texts: The texts that could be names, as in `getattr(x, "client")`.
         calls: Their calls.
+        replaced: What they put something else in the place of, as pairs of an object's last name and the member's.
+        replaced_in: The packages whose members they replace, of whatever file.
     """
 
     attributes: set[str] = field(default_factory=set)
@@ -59,6 +63,8 @@ class Mentions:
     names: set[str] = field(default_factory=set)
     texts: set[str] = field(default_factory=set)
     calls: set[ForeignCall] = field(default_factory=set)
+    replaced: set[tuple[str, str]] = field(default_factory=set)
+    replaced_in: set[str] = field(default_factory=set)
 
     def uses(self, name: str) -> bool:
         """Tell whether a file may use a name of the judged file."""
@@ -105,7 +111,29 @@ def _mentions_of(source: bytes) -> Mentions:
     for node in ast.walk(tree):
         _note(node, mentions, inherits=inherits, has_star=has_star)
         _note_member(node, mentions, renamed)
+        _note_replacement(node, mentions, renamed)
     return mentions
+
+
+def _note_replacement(node: ast.AST, mentions: Mentions, renamed: dict[str, str]) -> None:
+    """Record `agent.chat = fake`, `patch("agent.chat")`, `monkeypatch.setattr(agent, "chat", fake)` and the like."""
+    chain: list[str] = []
+    match node:
+        case ast.Attribute(ctx=ast.Store() | ast.Del()):
+            chain = ast.unparse(node).split(".")
+        case ast.Call(func=func, args=[ast.Constant(value=str(text)), *_]) if _replaces(func):
+            chain = text.split(".")
+        case ast.Call(func=func, args=[owner, ast.Constant(value=str(name)), *_]) if _replaces(func):
+            chain = [*ast.unparse(owner).split("."), name]
+    if len(chain) < 2 or not all(part.isidentifier() for part in chain) or chain[-1] in words.SETTINGS:
+        return
+    chain = [*renamed.get(chain[0], chain[0]).split("."), *chain[1:]]
+    mentions.replaced.update(itertools.pairwise(chain))
+    mentions.replaced_in.add(chain[0])
+
+
+def _replaces(func: ast.expr) -> bool:
+    return ast.unparse(func).rpartition(".")[2] in words.REPLACING
 
 
 def _note_member(node: ast.AST, mentions: Mentions, renamed: dict[str, str]) -> None:

@@ -56,6 +56,7 @@ def objections_to(
     module: str = "",
     users: Iterable[Path] = (),
     bases: Iterable[Path] = (),
+    fixtures: Iterable[Path] = (),
 ) -> list[Objection]:
     """Return what is not understood of a rewritten module.
 
@@ -66,6 +67,7 @@ def objections_to(
         module: The module's name, without those of its packages.
         users: The other files that can reach its objects.
         bases: The files that it imports, which may have the base classes of its classes.
+        fixtures: The files with the fixtures of tests, which need not import it to put something in a name's place.
     """
     try:
         texts = _aligned(before, after, claims)
@@ -87,6 +89,7 @@ def objections_to(
         *_uses_outside(texts.models, new_state, mentions, inherited),
         *_options_outside(texts, mentions),
         *_lost_names(texts.old, texts.new, module, mentions),
+        *_replaced_names(texts.old, module, (mentions, mentions_in(fixtures))),
     ]
 
 
@@ -235,6 +238,23 @@ def _lost_names(old: Program, new: Program, module: str, users: Mentions) -> lis
     """Return objections to the loss of names, such as imported classes, which other files take from this one."""
     lost = sorted(name for name in old.module.names - new.module.names if (module, name) in users.members)
     return [Objection(claim=None, reason=f"another file uses {name} of this one") for name in lost]
+
+
+def _replaced_names(old: Program, module: str, others: Sequence[Mentions]) -> list[Objection]:
+    """Return objections to calls through names of an SDK in whose place other files, such as tests, put something."""
+    pairs = {pair for mentions in others for pair in mentions.replaced}
+    packages = {name for mentions in others for name in mentions.replaced_in} - {"google"}  # of which much is no SDK
+    imported: dict[str, str] = {}
+    for node in ast.walk(old.tree):
+        if isinstance(node, ast.Import | ast.ImportFrom) and not getattr(node, "level", 0):
+            prefix = f"{node.module}." if isinstance(node, ast.ImportFrom) else ""
+            imported |= {alias.asname or alias.name: f"{prefix}{alias.name}" for alias in node.names}
+    names = {name: full for name, full in imported.items() if words.is_sdk(full)}
+    return [
+        Objection(claim=None, reason=f"another file puts something in the place of {full}")
+        for name, full in sorted(names.items())
+        if (module, name) in pairs or full.partition(".")[0] in packages
+    ]
 
 
 def _models_in(value: frozenset[Atom], state: State) -> set[ast.AST]:

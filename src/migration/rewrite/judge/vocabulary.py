@@ -44,6 +44,8 @@ ADDING_METHODS = frozenset({"setdefault", "append", "add", "insert"})
 # What programs set on an SDK's module to set it up.
 SETTINGS = frozenset({"api_key", "api_base", "base_url", "api_type", "api_version", "organization", "proxy", "timeout",
                       "max_retries", "default_headers", "http_client", "project"})  # fmt: skip
+# The last names of functions that put something in an attribute's place: of Python's mock, of pytest, and the builtin.
+REPLACING = frozenset({"setattr", "delattr", "patch", "object", "multiple"})
 # Classes that a subclass of can be made with no more than its own constructor.
 KNOWN_BASES = frozenset({"object", "ABC", "abc.ABC", "Protocol", "Generic", "Exception"})
 

@@ -41,3 +41,8 @@ def users_of(file: Path) -> list[Path]:
 def bases_of(file: Path) -> list[Path]:
     """Return the files that a file imports, directly or through others."""
     return sorted(reachable(file, _imports) - {file}) if file in _imports else []
+
+
+def fixtures() -> list[Path]:
+    """Return the files with fixtures, which pytest runs around tests of any file."""
+    return sorted(file for file in _imports if file.name == "conftest.py")
