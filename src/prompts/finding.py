@@ -123,7 +123,8 @@ def choose(name: str, prompts: list[Prompt], version: int | str | None, label: s
         chosen = next((item for item in prompts if (label or PRODUCTION) in item.labels), None)
     if chosen is None:
         what = f"version {version}" if version is not None else f"label {label or PRODUCTION}"
-        has = ", ".join(f"{item.version}{_in_brackets(item.labels)}" for item in prompts[-8:])
+        labels = {item.version: item.labels for item in prompts}  # several copies of one version are stored
+        has = ", ".join(f"{version_name}{_in_brackets(labels[version_name])}" for version_name in list(labels)[-8:])
         raise PromptMissing(f"The prompt {name!r} has no {what}. It has {has}.")
     return chosen
 

@@ -73,7 +73,8 @@ class StoreFile:
         except OSError as error:
             raise SpoolError(f"the trace store {self.path} cannot be written: {error.strerror}.") from error
         except sqlite3.DatabaseError as error:
-            raise SpoolError(f"the trace store {self.path} cannot be opened: {error}.") from error
+            remedy = "; another process holds it: end that one" if is_busy(error) else ""
+            raise SpoolError(f"the trace store {self.path} cannot be opened: {error}{remedy}.") from error
 
     def _create(self) -> None:
         """Create the file where it is missing.
