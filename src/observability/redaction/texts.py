@@ -205,7 +205,7 @@ def _findings(text: str, chars: Characters, options: Options, hint: str) -> tupl
             configured_secrets.find(scan, set(options.forms).intersection(present))
             configured_secrets.find_broken(scan, options.breakable, present)
     if not text.isascii():
-        foreign_names.find(scan)
+        foreign_names.find(scan, chars.signs)
     if options.pii:
         personal_data.find(scan, options.pii)
     numbers = {number for _, number in hits}

@@ -34,6 +34,7 @@ _FIRST_CONSONANT: Final = 0x1100
 _SYLLABLES_OF_A_CONSONANT: Final = 588
 _PLANE: Final = 0x10000
 _SHORTEST: Final = 2_048  # characters; shorter texts are read faster without numpy
+_SHORTEST_ASCII: Final = 40_000  # of those in ASCII alone
 _ENOUGH: Final = 1_000_000  # characters that are read without numpy before it is imported
 _RARE: Final = 8  # where fewer characters than one in so many are beyond ASCII, they are looked up one by one
 _TAG: Final = re.compile(TAG.encode())
@@ -50,22 +51,24 @@ class Characters(NamedTuple):
     """A text in ASCII, one byte for each character, and with numpy the code and the kind of each character too.
 
     `codes` has zeros behind the last character; `kinds` is None where all is ASCII. `beyond` holds the kinds of the
-    characters beyond ASCII in order, with or without those between.
+    characters beyond ASCII in order, with or without those between; `signs` is the set of these characters.
     """
 
     data: bytes
     codes: Any = None
     kinds: Any = None
     beyond: bytes = b""
+    signs: frozenset[str] | None = None
 
 
 def read(text: str) -> Characters:
     """Return the characters of a text, sorted as far as that pays."""
-    if len(text) < _SHORTEST or not _uses_numpy(len(text)):
+    is_ascii = text.isascii()
+    if len(text) < (_SHORTEST_ASCII if is_ascii else _SHORTEST) or not _uses_numpy(len(text)):
         return Characters(data=in_ascii(text))
     import numpy
 
-    if text.isascii():
+    if is_ascii:
         data = _without_tags(text.encode())
         return Characters(data=data, codes=numpy.frombuffer(data + bytes(PADDING), numpy.uint8))
     wide = numpy.array(text).reshape(1).view(numpy.uint32)
@@ -75,15 +78,24 @@ def read(text: str) -> Characters:
     is_beyond = codes >= FIRST_BEYOND_ASCII
     if numpy.count_nonzero(is_beyond) * _RARE < len(codes):
         places = numpy.flatnonzero(is_beyond)
-        kinds_beyond = kind_table().take(codes.take(places))
+        codes_beyond = codes.take(places)
+        signs = [*set(codes_beyond.tolist())]
+        kinds_beyond = kind_table().take(codes_beyond)
         in_bytes[places] = _in_bytes(kinds_beyond)
         kinds = numpy.zeros(len(codes), numpy.uint8)
         kinds[places] = kinds_beyond
     else:
+        occurs = numpy.zeros(_PLANE, numpy.bool_)
+        occurs[codes] = True
+        signs = numpy.flatnonzero(occurs).tolist()
         kinds = kinds_beyond = kind_table().take(codes)
         numpy.copyto(in_bytes, _in_bytes(kinds), where=is_beyond)
     return Characters(
-        data=_without_tags(in_bytes[:-PADDING].tobytes()), codes=codes, kinds=kinds, beyond=kinds_beyond.tobytes()
+        data=_without_tags(in_bytes[:-PADDING].tobytes()),
+        codes=codes,
+        kinds=kinds,
+        beyond=kinds_beyond.tobytes(),
+        signs=frozenset(map(chr, signs)),
     )
 
 

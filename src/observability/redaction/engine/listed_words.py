@@ -1,14 +1,15 @@
 """Find where twelve words of the BIP-39 lists follow one another: few texts have such a place beside a phrase's.
 
-With numpy, all words of a text are looked up at once, by their first letters and their lengths; without it, every
-twelfth word, and those before it as long as they are listed. Either may report a place too many, but none too few.
+Every twelfth word is looked up, and those before it as long as they are listed. In very long texts, and in
+long ones with characters beyond ASCII, all words are looked up at once with numpy, by their first letters and their
+lengths. Either may report a place too many, but none too few.
 """
 
 from __future__ import annotations
 
 import functools
 import re
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 from src.observability.redaction.engine import characters, word_columns
 from src.observability.redaction.engine.characters import LETTER, LETTER_BITS, MARK, PADDING, Characters
@@ -17,20 +18,26 @@ from src.observability.redaction.rules import phrase_layouts, seed_phrases
 from src.observability.redaction.rules.gates import HTML_SIGN
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Container, Iterator
 
 _FEWEST: Final = checks.BIP39_SIZES[0]
 _TWELVE: Final = b"\1" * _FEWEST
 _SHORTEST: Final = 2 * _FEWEST - 1  # characters of twelve words with something between them
 _IN_LOWER_CASE: Final = bytes(
-    ord(chr(code).lower()) if chr(code).isascii() and chr(code).isalpha() else ord(" ") for code in range(256)
+    ord(chr(code).lower()) if chr(code).isascii() and chr(code).isalpha() else word_columns.BLANKS.get(code, ord(" "))
+    for code in range(256)
 )
+_OR_UNKNOWN: Final = _IN_LOWER_CASE[: ord("?")] + b"?" + _IN_LOWER_CASE[ord("?") + 1 :]
+_ANY_LETTER: Final = b"abcdefghijklmnopqrstuvwxyz"
+_RARE: Final = 20  # characters to one beyond ASCII
 _HTML_SIGN: Final = re.compile(HTML_SIGN.encode())
 _ESCAPED_BLANKS: Final = (b"\\n", b"\\r", b"\\t")
 _SHORTEST_LATIN, _LONGEST = 3, 12  # letters of a listed word, its marks not counted
 _READ: Final = 4  # letters of a word by which it is looked up
 _TABLE_BITS: Final = 19
 _PRIME, _GOLDEN = 0x01000193, 0x9E3779B1  # of a multiplicative hash
+
+Text = TypeVar("Text", str, bytes)
 
 Place = tuple[int, int]
 """The start of the first and the end of the last of twelve or more words."""
@@ -49,12 +56,14 @@ def search(text: str, chars: Characters) -> Words:
         return Words(places=[], columns=[])
     if chars.codes is not None:
         return _search_all(chars)
-    columns = [*word_columns.columns_of_short(text, chars.data)]
-    if text.isascii():
-        words = _without_escapes(chars.data).translate(_IN_LOWER_CASE).split()
-        if not _has_twelve(words, _in_ascii()):
-            return Words(places=[], columns=columns)
-    return Words(places=_places_of_words(text), columns=columns)
+    if not text.isascii():
+        places = _places_of_words(text) if _may_have_twelve(chars.data) else []
+        return Words(places=places, columns=[*word_columns.columns_of_short(text, chars.data)])
+    letters = _without_escapes(chars.data).translate(_IN_LOWER_CASE)
+    return Words(
+        places=_places_of_words(text) if _has_twelve(letters.split(), _in_ascii()) else [],
+        columns=[*word_columns.columns_in_ascii(letters, _in_ascii())],
+    )
 
 
 def _without_html(data: bytes) -> bytes:
@@ -77,7 +86,12 @@ def _in_ascii() -> frozenset[bytes]:
     return checks.bip39_ascii() | {filler.encode() for filler in phrase_layouts.FILLERS}
 
 
-def _has_twelve(words: list[bytes], listed: frozenset[bytes]) -> bool:
+@functools.cache
+def _in_ascii_or_unknown() -> frozenset[bytes]:
+    return _in_ascii() | {b"?"}
+
+
+def _has_twelve(words: list[Text], listed: Container[Text]) -> bool:
     """Return whether twelve listed words follow one another."""
     last, count = _FEWEST - 1, len(words)
     while last < count:
@@ -91,10 +105,34 @@ def _has_twelve(words: list[bytes], listed: frozenset[bytes]) -> bool:
     return False
 
 
+class _OfAnyLanguage:
+    """The listed words of all languages, however they are written, and the fillers."""
+
+    def __contains__(self, word: object) -> bool:
+        return isinstance(word, str) and (seed_phrases.is_listed(word) or word.lower() in phrase_layouts.FILLERS)
+
+
+def _may_have_twelve(data: bytes) -> bool:
+    """Return whether a text with characters beyond ASCII, here `?`, may have twelve listed words in a row.
+
+    What holds such a character may be several words.
+    """
+    if data.count(b"?") * _RARE > len(data):
+        return True
+    first, *others = _without_escapes(data).translate(_OR_UNKNOWN).split(b"?")
+    pieces = [first]
+    for piece in others:
+        pieces[-1] = pieces[-1].rstrip(_ANY_LETTER)
+        pieces += (b" ? ? ? ", piece.lstrip(_ANY_LETTER))
+    return _has_twelve(b"".join(pieces).split(), _in_ascii_or_unknown())
+
+
 def _places_of_words(text: str) -> list[Place]:
     """Return the places of a text whose words are looked up one by one."""
+    if not _has_twelve(seed_phrases.spelled_words_of(text), _OfAnyLanguage()):
+        return []
     words = [*seed_phrases.words_of(text)]
-    flags = bytes([seed_phrases.is_listed(match[0]) or match[0].lower() in phrase_layouts.FILLERS for match in words])
+    flags = bytes([match[0] in _OfAnyLanguage() for match in words])
     return [(words[first].start(), words[end - 1].end()) for first, end in _runs(flags)]
 
 

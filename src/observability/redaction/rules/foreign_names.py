@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from src.observability.redaction.judging import checks
 from src.observability.redaction.judging.names import Rule, Verdict
@@ -32,18 +32,36 @@ _VALUE: Final = re.compile(
 _PRIVATE_KEY: Final = re.compile(r"(?:0x)?[0-9a-fA-F]{64}\Z")
 
 
-def find(scan: Scan) -> None:
-    """Find the values of such names in a text with characters beyond ASCII."""
-    present: dict[str, bool] = {}
-    for kind, words in _NAMES.items():
-        for word in words:
-            sign = next(char for char in reversed(word) if not char.isascii())  # most texts lack most of these
-            if sign not in present:
-                present[sign] = sign in scan.text
-            place = scan.text.find(word) if present[sign] else -1
-            while place >= 0:
-                _find_value(scan, place + len(word), kind)
-                place = scan.text.find(word, place + len(word))
+class _Name(NamedTuple):
+    """A name, with the kind of its values, one of its signs beyond ASCII, and all of these."""
+
+    word: str
+    kind: str
+    sign: str
+    signs: frozenset[str]
+
+
+def _name(word: str, kind: str) -> _Name:
+    signs = [sign for sign in word if not sign.isascii()]
+    return _Name(word=word, kind=kind, sign=signs[-1], signs=frozenset(signs))
+
+
+_ALL: Final = tuple(_name(word, kind) for kind, words in _NAMES.items() for word in words)
+_LAST_SIGNS: Final = frozenset(name.sign for name in _ALL)
+
+
+def find(scan: Scan, signs: frozenset[str] | None) -> None:
+    """Find the values of such names in a text with these characters beyond ASCII; None where they are not known."""
+    if signs is None:
+        present = {sign for sign in _LAST_SIGNS if sign in scan.text}
+        names = [name for name in _ALL if name.sign in present]
+    else:
+        names = [name for name in _ALL if name.signs <= signs]
+    for name in names:
+        place = scan.text.find(name.word)
+        while place >= 0:
+            _find_value(scan, place + len(name.word), name.kind)
+            place = scan.text.find(name.word, place + len(name.word))
 
 
 def _find_value(scan: Scan, end: int, kind: str) -> None:
