@@ -49,9 +49,8 @@ _REACH = 2_600  # characters around a decoded one in which another reading of a 
 _SHORTEST = 6
 _FEW_ESCAPES = 64  # so many are decoded one by one
 
-_WITHOUT_INSPECTION = (
-    engines.ESCAPES | engines.BROKEN | engines.SPELLED | engines.SPELLED_NEARBY | engines.WORD_LIST | {engines.URL}
-)
+_OTHER_READINGS = engines.ESCAPES | engines.BROKEN | engines.SPELLED | engines.SPELLED_NEARBY | engines.WORD_LIST
+_WITHOUT_INSPECTION = _OTHER_READINGS | {engines.URL}
 
 Inspector = Callable[[Scan, int], None]
 """Inspects a text where the match of a gate ends."""
@@ -112,6 +111,19 @@ def _redact_once(text: str, options: Options, hint: str) -> str:
     chars = characters.read(text)
     findings, hits = _findings(text, chars, options, hint)
     numbers = {number for _, number in hits}
+    if not numbers.isdisjoint(_OTHER_READINGS):
+        findings = findings + _findings_of_readings(text, hits, numbers, options, hint)
+    if not text.isascii():
+        for view in _views_beyond_ascii(text, chars):
+            findings = findings + _findings_of_view(view, options, hint)
+    return apply(text, findings) if findings else text
+
+
+def _findings_of_readings(
+    text: str, hits: list[engines.Hit], numbers: set[int], options: Options, hint: str
+) -> list[Finding]:
+    """Return the secrets of the other readings of a text for which gates of these numbers call."""
+    findings: list[Finding] = []
     if not numbers.isdisjoint(engines.ESCAPES):
         findings = findings + _findings_without_escapes(text, options, hint)
     if not numbers.isdisjoint(engines.BROKEN):
@@ -126,15 +138,11 @@ def _redact_once(text: str, options: Options, hint: str) -> str:
         findings = findings + _findings_of_view(
             spelled_out.word_list(text, has_runs=engines.RUN in numbers), options, hint
         )
-    for view in _views_beyond_ascii(text, chars):
-        findings = findings + _findings_of_view(view, options, hint)
-    return apply(text, findings) if findings else text
+    return findings
 
 
 def _views_beyond_ascii(text: str, chars: Characters) -> list[unescaped.Decoded]:
     """Return other readings of a text with characters beyond ASCII."""
-    if text.isascii():
-        return []
     if chars.kinds is None:
         return spelled_out.beyond_ascii(text, has_wide=None, has_unseen=None)
     has_unseen = characters.UNSEEN in chars.beyond or characters.SOFT_HYPHEN in chars.beyond
@@ -216,7 +224,7 @@ def _findings(text: str, chars: Characters, options: Options, hint: str) -> tupl
         ends = [(end, engines.RUN) for end in long_runs.candidates(scan, data, runs, RUN_LENGTH, search)]
         hits = sorted([*(hit for hit in hits if hit[1] != engines.RUN), *ends])
     phrases = listed_words.search(text, chars)
-    if hits or any(phrases):
+    if hits or phrases is not listed_words.NONE:
         _inspect(scan, data, phrases, hits)
     if engines.RUN in numbers:
         _find_encoded(scan, hits, options)
@@ -244,13 +252,15 @@ def _find_encoded(scan: Scan, hits: list[engines.Hit], options: Options) -> None
 def _inspect(scan: Scan, data: bytes, phrases: listed_words.Words, hits: list[engines.Hit]) -> None:
     """Inspect the text where phrases may be and gates matched; replace the rest of a text with too many matches."""
     others = [hit for hit in hits if hit[1] not in _WITHOUT_INSPECTION]
-    first_url = next((end for end, number in hits if number == engines.URL), None)
     cuts = [others[_CANDIDATES][0]] if len(others) > _CANDIDATES else []
-    for inspect in (
-        functools.partial(_inspect_phrases, scan, phrases),
-        functools.partial(_inspect_urls, scan, data, first_url),
-        functools.partial(_inspect_others, scan, others[:_CANDIDATES]),
-    ):
+    inspections: list[Callable[[], None]] = []
+    if phrases is not listed_words.NONE:
+        inspections.append(functools.partial(_inspect_phrases, scan, phrases))
+    if len(others) < len(hits):
+        inspections.append(functools.partial(_inspect_urls, scan, data, hits))
+    if others:
+        inspections.append(functools.partial(_inspect_others, scan, others[:_CANDIDATES]))
+    for inspect in inspections:
         try:
             inspect()
         except TooManyError as error:
@@ -266,7 +276,8 @@ def _inspect_phrases(scan: Scan, words: listed_words.Words) -> None:
         seed_phrases.find_column(scan, spans)
 
 
-def _inspect_urls(scan: Scan, data: bytes, first: int | None) -> None:
+def _inspect_urls(scan: Scan, data: bytes, hits: list[engines.Hit]) -> None:
+    first = next((end for end, number in hits if number == engines.URL), None)
     if first is not None:
         urls.find_all(scan, data, first)
 

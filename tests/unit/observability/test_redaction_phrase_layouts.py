@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from src.observability.redaction import Redactor
+from src.observability.redaction.engine import characters
 from tests.unit.observability.secret_samples import ENGINES, mnemonic
 
 if TYPE_CHECKING:
@@ -80,6 +81,22 @@ def test_phrases_are_found_in_any_layout(padding: str, engine: EngineName) -> No
         if "[REDACTED:seed_phrase]" not in clean or sum(word in clean for word in words if len(word) > 4) > 3:
             missed.append((name, clean[-200:]))
     assert missed == []
+
+
+@pytest.mark.parametrize(
+    "padding",
+    ["Prices rose. " * 3_200, "Цены растут. " * 200, "Les prix « montent ». " * 100],
+    ids=["ASCII", "dense", "rare"],
+)
+def test_phrases_come_out_the_same_with_and_without_numpy(padding: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("numpy")
+    words = mnemonic("english").to_mnemonic(random.Random(9).randbytes(16)).split()
+    texts = [f"{padding}Hello.\n{layout(words)}\nBye." for layout in _LAYOUTS.values()]
+    with_numpy = [Redactor(engine=ENGINES[0]).text(text) for text in texts]
+    monkeypatch.setattr(characters, "_has_numpy", lambda: False)
+    without_numpy = [Redactor(engine=ENGINES[0]).text(text) for text in texts]
+    assert without_numpy == with_numpy
+    assert [text[-2_000:] for text in with_numpy if "[REDACTED:seed_phrase]" not in text] == []
 
 
 def test_words_that_stand_like_a_phrase_but_have_no_checksum_are_kept() -> None:

@@ -34,9 +34,11 @@ _FIRST_CONSONANT: Final = 0x1100
 _SYLLABLES_OF_A_CONSONANT: Final = 588
 _PLANE: Final = 0x10000
 _SHORTEST: Final = 2_048  # characters; shorter texts are read faster without numpy
-_SHORTEST_ASCII: Final = 40_000  # of those in ASCII alone
+_LONG: Final = 40_000  # and of those that are mostly ASCII
+_STEP: Final = 37  # characters of which one is looked at first
 _ENOUGH: Final = 1_000_000  # characters that are read without numpy before it is imported
 _RARE: Final = 8  # where fewer characters than one in so many are beyond ASCII, they are looked up one by one
+_VERY_RARE: Final = 100
 _TAG: Final = re.compile(TAG.encode())
 _ANY_LETTERS: Final = re.compile(r"[^\W\d_]+")
 
@@ -51,7 +53,8 @@ class Characters(NamedTuple):
     """A text in ASCII, one byte for each character, and with numpy the code and the kind of each character too.
 
     `codes` has zeros behind the last character; `kinds` is None where all is ASCII. `beyond` holds the kinds of the
-    characters beyond ASCII in order, with or without those between; `signs` is the set of these characters.
+    characters beyond ASCII in order, with or without those between; `signs` is the set of these
+    characters, empty where no value of a name can stand beside them, None where it is not known.
     """
 
     data: bytes
@@ -64,7 +67,9 @@ class Characters(NamedTuple):
 def read(text: str) -> Characters:
     """Return the characters of a text, sorted as far as that pays."""
     is_ascii = text.isascii()
-    if len(text) < (_SHORTEST_ASCII if is_ascii else _SHORTEST) or not _uses_numpy(len(text)):
+    if len(text) < _LONG and (len(text) < _SHORTEST or is_ascii or _is_mostly_ascii(text)):
+        return Characters(data=in_ascii(text))
+    if not _uses_numpy(len(text)):
         return Characters(data=in_ascii(text))
     import numpy
 
@@ -85,9 +90,7 @@ def read(text: str) -> Characters:
         kinds = numpy.zeros(len(codes), numpy.uint8)
         kinds[places] = kinds_beyond
     else:
-        occurs = numpy.zeros(_PLANE, numpy.bool_)
-        occurs[codes] = True
-        signs = numpy.flatnonzero(occurs).tolist()
+        signs = _signs(codes) if _may_hold_values(codes, is_beyond) else []
         kinds = kinds_beyond = kind_table().take(codes)
         numpy.copyto(in_bytes, _in_bytes(kinds), where=is_beyond)
     return Characters(
@@ -97,6 +100,27 @@ def read(text: str) -> Characters:
         beyond=kinds_beyond.tobytes(),
         signs=frozenset(map(chr, signs)),
     )
+
+
+def _signs(codes: Any) -> list[int]:
+    """Return the code of each character that occurs, once."""
+    import numpy
+
+    occurs = numpy.zeros(_PLANE, numpy.bool_)
+    occurs[codes] = True
+    return [*numpy.flatnonzero(occurs).tolist()]
+
+
+def _may_hold_values(codes: Any, is_beyond: Any) -> bool:
+    """Return whether six signs of ASCII follow one another without a blank, as those of the shortest secret do."""
+    is_sign = (codes > ord(" ")) & ~is_beyond
+    pairs = is_sign[1:] & is_sign[:-1]
+    return bool((pairs[4:] & pairs[2:-2] & pairs[:-4]).any())
+
+
+def _is_mostly_ascii(text: str) -> bool:
+    sample = text[::_STEP]
+    return (len(sample) - len(sample.encode("ascii", "ignore"))) * _VERY_RARE < len(sample)
 
 
 def _in_bytes(kinds: Any) -> Any:

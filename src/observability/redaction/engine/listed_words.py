@@ -8,14 +8,13 @@ lengths. Either may report a place too many, but none too few.
 from __future__ import annotations
 
 import functools
-import re
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 from src.observability.redaction.engine import characters, word_columns
 from src.observability.redaction.engine.characters import LETTER, LETTER_BITS, MARK, PADDING, Characters
 from src.observability.redaction.judging import checks
 from src.observability.redaction.rules import phrase_layouts, seed_phrases
-from src.observability.redaction.rules.gates import HTML_SIGN
+from src.observability.redaction.rules.gates import HTML_NAMES
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterator
@@ -30,7 +29,7 @@ _IN_LOWER_CASE: Final = bytes(
 _OR_UNKNOWN: Final = _IN_LOWER_CASE[: ord("?")] + b"?" + _IN_LOWER_CASE[ord("?") + 1 :]
 _ANY_LETTER: Final = b"abcdefghijklmnopqrstuvwxyz"
 _RARE: Final = 20  # characters to one beyond ASCII
-_HTML_SIGN: Final = re.compile(HTML_SIGN.encode())
+_HTML_SIGNS: Final = tuple(f"&{name};".encode() for name in HTML_NAMES)
 _ESCAPED_BLANKS: Final = (b"\\n", b"\\r", b"\\t")
 _SHORTEST_LATIN, _LONGEST = 3, 12  # letters of a listed word, its marks not counted
 _READ: Final = 4  # letters of a word by which it is looked up
@@ -50,25 +49,32 @@ class Words(NamedTuple):
     columns: list[word_columns.Spans]
 
 
+NONE: Final = Words(places=[], columns=[])
+
+
 def search(text: str, chars: Characters) -> Words:
     """Return where words that may be listed follow one another, whatever stands between them, or stand in columns."""
     if len(text) < _SHORTEST:
-        return Words(places=[], columns=[])
+        return NONE
     if chars.codes is not None:
-        return _search_all(chars)
-    if not text.isascii():
-        places = _places_of_words(text) if _may_have_twelve(chars.data) else []
-        return Words(places=places, columns=[*word_columns.columns_of_short(text, chars.data)])
-    letters = _without_escapes(chars.data).translate(_IN_LOWER_CASE)
-    return Words(
-        places=_places_of_words(text) if _has_twelve(letters.split(), _in_ascii()) else [],
-        columns=[*word_columns.columns_in_ascii(letters, _in_ascii())],
-    )
+        places, columns = _search_all(chars)
+    elif text.isascii():
+        letters = _without_escapes(chars.data).translate(_IN_LOWER_CASE)
+        listed = _in_ascii()
+        places = _places_of_words(text) if _has_twelve(letters.split(), listed) else []
+        columns = [*word_columns.columns_in_ascii(letters, listed)]
+    else:
+        letters = _without_escapes(chars.data).translate(_OR_UNKNOWN)
+        places = _places_of_words(text) if _may_have_twelve(letters) else []
+        columns = [*word_columns.columns_of_short(text, letters)]
+    return Words(places=places, columns=columns) if places or columns else NONE
 
 
 def _without_html(data: bytes) -> bytes:
     """Return a text of the same length with blanks for the signs that HTML names."""
-    return _HTML_SIGN.sub(lambda sign: b" " * len(sign[0]), data)
+    for sign in _HTML_SIGNS:
+        data = data.replace(sign, b" " * len(sign))
+    return data
 
 
 def _without_escapes(data: bytes) -> bytes:
@@ -112,14 +118,14 @@ class _OfAnyLanguage:
         return isinstance(word, str) and (seed_phrases.is_listed(word) or word.lower() in phrase_layouts.FILLERS)
 
 
-def _may_have_twelve(data: bytes) -> bool:
-    """Return whether a text with characters beyond ASCII, here `?`, may have twelve listed words in a row.
+def _may_have_twelve(letters: bytes) -> bool:
+    """Return whether a text with letters beyond ASCII, here `?`, may have twelve listed words in a row.
 
     What holds such a character may be several words.
     """
-    if data.count(b"?") * _RARE > len(data):
+    if letters.count(b"?") * _RARE > len(letters):
         return True
-    first, *others = _without_escapes(data).translate(_OR_UNKNOWN).split(b"?")
+    first, *others = letters.split(b"?")
     pieces = [first]
     for piece in others:
         pieces[-1] = pieces[-1].rstrip(_ANY_LETTER)

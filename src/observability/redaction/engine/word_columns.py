@@ -9,7 +9,7 @@ from __future__ import annotations
 import bisect
 import itertools
 import re
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final
 
 from src.observability.redaction.judging import checks
 from src.observability.redaction.rules import seed_phrases
@@ -29,8 +29,6 @@ _MOST_ROWS: Final = 72  # of a column; more listed words are a vocabulary
 _LONGEST_ROW: Final = 400  # characters
 _STEP: Final = 5  # of as many rows as must be alike, two in any place are this far apart
 _LETTERS: Final = re.compile(rb"[a-z]+")
-
-Row = TypeVar("Row", str, bytes)
 
 Spans = list[tuple[int, int]]
 """The start and the end of each word of a column."""
@@ -78,15 +76,21 @@ def _has_alike(starts: Any, places: Any) -> bool:
     return bool(is_alike.any())
 
 
-def columns_of_short(text: str, data: bytes) -> Iterator[Spans]:
-    """Yield the columns of a short text, whose words are looked up one by one."""
-    for separator in _SEPARATORS:
-        places = [place for place, sign in enumerate(data) if sign == separator[0]] if separator in data else []
-        if len(places) < _FEWEST - 1:
+def columns_of_short(text: str, letters: bytes) -> Iterator[Spans]:
+    """Yield the columns of a text with characters beyond ASCII, whose words are looked up one by one.
+
+    `letters` are those of ASCII as in `columns_in_ascii`, with `?` for what may be a letter beyond.
+    """
+    for blank in _BLANKS:
+        rows: list[str | bytes] = [*letters.split(blank)] if blank in letters else []
+        if len(rows) < _FEWEST:
             continue
-        rows = [text[start:end] for start, end in itertools.pairwise([0, *places, len(text)])]
-        if not any(_alike_rows(rows, _count_words)):
+        ends = [*itertools.accumulate(map(len, rows))]
+        for row in [row for row, part in enumerate(rows) if b"?" in part]:
+            rows[row] = text[ends[row - 1] + row if row else 0 : ends[row] + row]
+        if not any(_alike_rows(rows)):
             continue
+        places = [end + row for row, end in enumerate(ends[:-1])]
         words = list(seed_phrases.words_of(text))
         bounds = [0, *(bisect.bisect_left(words, place, key=re.Match.start) for place in places), len(words)]
         sizes = [right - left for left, right in itertools.pairwise(bounds)]
@@ -101,12 +105,8 @@ def columns_of_short(text: str, data: bytes) -> Iterator[Spans]:
                         yield [word.span() for word in column[row : row + rows_in_column]]
 
 
-def _count_words(row: str) -> int:
-    return sum(1 for _ in seed_phrases.words_of(row))
-
-
-def _count_in_ascii(row: bytes) -> int:
-    return len(row.split())
+def _count_words(row: str | bytes) -> int:
+    return len(row.split() if isinstance(row, bytes) else seed_phrases.spelled_words_of(row))
 
 
 def columns_in_ascii(letters: bytes, listed: frozenset[bytes]) -> Iterator[Spans]:
@@ -116,22 +116,22 @@ def columns_in_ascii(letters: bytes, listed: frozenset[bytes]) -> Iterator[Spans
             continue
         rows = letters.split(blank)
         if len(rows) >= _FEWEST:
-            for first, end, size in _alike_rows(rows, _count_in_ascii):
+            for first, end, size in _alike_rows(rows):
                 yield from _columns_of_rows(letters, rows, (first, end), size, listed)
 
 
-def _alike_rows(rows: Sequence[Row], count: Callable[[Row], int]) -> Iterator[tuple[int, int, int]]:
+def _alike_rows(rows: Sequence[str | bytes]) -> Iterator[tuple[int, int, int]]:
     """Yield the first row, the last one, plus one, and the number of words of each sequence of rows with as many."""
-    sizes = [count(row) if len(row) <= _LONGEST_ROW else 0 for row in rows[_STEP - 1 :: _STEP]]
+    sizes = [_count_words(row) if len(row) <= _LONGEST_ROW else 0 for row in rows[_STEP - 1 :: _STEP]]
     end = 0
     for place, (size, following) in enumerate(itertools.pairwise(sizes), 1):
         row = _STEP * place - 1
         if size != following or not 0 < size <= _MOST_WORDS or row < end:
             continue
         first = end = row
-        while first > 0 and count(rows[first - 1]) == size:
+        while first > 0 and _count_words(rows[first - 1]) == size:
             first -= 1
-        while end < len(rows) and count(rows[end]) == size:
+        while end < len(rows) and _count_words(rows[end]) == size:
             end += 1
         if end - first > _LEAST_ALIKE:
             yield first, end, size

@@ -153,8 +153,8 @@ _FIXED: tuple[Gate, ...] = (
 _BLANKS = r"\s\x1c-\x1f,;:|\"'`/\[\]_*+#<>~&\-"  # in bytes \s lacks \x1c-\x1f
 _BLANK = rf"(?:[{_BLANKS}]|\\+[nrt]?)"
 _NUMBER = r"\(?\d{1,2}[.):\]=\"'\-]"
-_HTML_NAMES = ("nbsp", "amp", "quot", "apos", "lt", "gt")
-HTML_SIGN = f"&(?:{'|'.join(_HTML_NAMES)});"  # between the words of a phrase it counts as blanks
+HTML_NAMES = ("nbsp", "amp", "quot", "apos", "lt", "gt")
+HTML_SIGN = f"&(?:{'|'.join(HTML_NAMES)});"  # between the words of a phrase it counts as blanks
 PHRASE_GAP = rf"(?:\.|(?:\d{{0,2}}{_BLANK}|\d{{1,2}}=){_BLANK}{{0,23}}(?:{_NUMBER}{{0,3}}{_BLANK}{{0,8}})?)"
 
 # Escapes of URLs and of JSON: the decoded text is scanned too.

@@ -3,9 +3,10 @@
 Every sequence of listed words with a right checksum is replaced, whatever the words mean: a phrase is as likely to
 contain `that`, `this` and `there` as any other words. The price is sentences: twelve listed words in a row pass by
 chance once in 16, longer runs more often. Such runs are rare, because the English list lacks `the`, `a`, `of`, `and`,
-`to`, `in` and `is`. Measured on 3.8 million words of English prose (the corpora brown, inaugural, state_union, webtext,
-movie_reviews and abc of github.com/nltk/nltk_data): three runs of twelve or more listed words, all of them repetitions
-such as `thank you` six times, and no replacement.
+`to`, `in` and `is`. Measured on 34 million words in 34,437 files (documentation, manual pages and texts of Python
+packages, mostly English): eight files in English changed, seven by phrases forwards (tables and logs that repeat their
+words: `version card`, `hidden test pass provide`) and one by a phrase backwards alone; and six manual pages in Chinese
+with a blank behind every character.
 """
 
 from __future__ import annotations
