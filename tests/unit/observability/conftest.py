@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from src.observability.delivery import langfuse_server
 from src.observability.delivery.exporter import Exporter
 from tests.servers import Langfuse
 
@@ -18,6 +19,14 @@ def langfuse(monkeypatch: pytest.MonkeyPatch) -> Any:
         monkeypatch.setenv("LANGFUSE_PUBLIC_KEY", "pk-lf-tracing")
         monkeypatch.setenv("LANGFUSE_SECRET_KEY", "sk-lf-tracing-secret")
         yield server
+
+
+@pytest.fixture
+def nothing_known() -> Iterator[None]:
+    """Forget what is known of the servers that tests asked."""
+    langfuse_server.forget_all()
+    yield
+    langfuse_server.forget_all()
 
 
 @pytest.fixture(autouse=True)

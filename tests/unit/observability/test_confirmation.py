@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from src.observability.delivery import confirmation, langfuse_server
+from src.observability.delivery import confirmation
 from src.observability.delivery.destinations import langfuse_destination
 from src.observability.delivery.exporter import Exporter
 from src.observability.store.spool import Spool, lease_owner
@@ -23,7 +23,6 @@ from tests.unit.observability.confirming import TRACES, delivered, destination_o
 from tests.unit.observability.records import BEGAN_NS, sendable_record
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 MODES = pytest.mark.parametrize(
@@ -31,16 +30,12 @@ MODES = pytest.mark.parametrize(
 )
 
 
+pytestmark = pytest.mark.usefixtures("nothing_known")
+
+
 @pytest.fixture
 def spool(tmp_path: Path) -> Spool:
     return Spool(tmp_path / "t.db")
-
-
-@pytest.fixture(autouse=True)
-def nothing_known() -> Iterator[None]:
-    langfuse_server.forget_all()
-    yield
-    langfuse_server.forget_all()
 
 
 @MODES

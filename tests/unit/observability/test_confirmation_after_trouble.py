@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from src.observability.delivery import langfuse_server
 from src.observability.delivery.destinations import Destination, otlp_destination
 from src.observability.delivery.exporter import Exporter
 from src.observability.otlp_settings import Otlp
@@ -20,20 +19,15 @@ from tests.unit.observability.confirming import TRACES, delivered, destination_o
 from tests.unit.observability.records import sendable_record
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
+
+
+pytestmark = pytest.mark.usefixtures("nothing_known")
 
 
 @pytest.fixture
 def spool(tmp_path: Path) -> Spool:
     return Spool(tmp_path / "t.db")
-
-
-@pytest.fixture(autouse=True)
-def nothing_known() -> Iterator[None]:
-    langfuse_server.forget_all()
-    yield
-    langfuse_server.forget_all()
 
 
 def test_what_a_killed_process_was_sending_is_asked_for(spool: Spool) -> None:
