@@ -138,9 +138,10 @@ def _flushed(code: int) -> int:
     except BrokenPipeError:
         code = code or BROKEN_PIPE
     except OSError as error:
+        if code != 2:  # with which a command has said what is wrong, this too where it met it
+            with contextlib.suppress(OSError):
+                sys.stderr.write(f"error: the output cannot be written: {error.strerror}.\n")
         code = code or 1
-        with contextlib.suppress(OSError):
-            sys.stderr.write(f"error: the output cannot be written: {error.strerror}.\n")
     with contextlib.suppress(OSError, ValueError, AttributeError):  # Python would flush it again, and say so
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return code
