@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 from importlib import metadata
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import pytest
@@ -238,6 +239,12 @@ def test_a_time_limit_that_makes_no_sense_is_refused_by_its_own_name(seconds: st
     refused = run_app(main, "trade", "ABC", "--models", "local", "--csv", str(prices), "--timeout", seconds)
     assert (refused.code, refused.out, refused.err.count("\n")) == (2, "", 1)
     assert f"--timeout is {seconds}" in refused.err
+
+
+def test_paragraphs_of_a_help_fill_the_width() -> None:
+    prose = run_app(main, "trade", "--help").out.partition("╭")[0].strip().splitlines()
+    last = prose[-5:]
+    assert [line for line, below in pairwise(last) if len(line.strip()) + len(below.split()[0]) < 78] == []
 
 
 def test_version_and_help() -> None:

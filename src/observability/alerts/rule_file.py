@@ -159,8 +159,13 @@ class _Reading:
         value = row.get("percentile", 95)
         if "percentile" in row and kind != "latency":
             raise self._wrong(name, "percentile", f"has no meaning for {kind}: take it out")
-        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 100:
-            raise self._wrong(name, "percentile", f"is {value!r:.60}: give a number between 0 and 100, such as 95")
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 1 <= value < 100:
+            hint = (
+                f": {value * 100:g} for the quantile {value:g}"
+                if isinstance(value, float) and 0 < value < 1
+                else ", such as 95"
+            )
+            raise self._wrong(name, "percentile", f"is {value!r:.60}: give a number from 1 to below 100{hint}")
         return float(value)
 
     def _filters(self, table: Any, names: Collection[str], kind: str, rule: str) -> dict[str, str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 import importlib
 import inspect
+import re
 import sys
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Final, TypeVar, get_args, get_type_hints
@@ -35,6 +36,7 @@ class FastCommand(TyperCommand):
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """Write the help as Typer does."""
         _import_help()
+        self.help = _unwrapped(self.help)
         super().format_help(ctx, formatter)
 
     def invoke(self, ctx: Any) -> Any:
@@ -52,6 +54,7 @@ class FastGroup(TyperGroup):
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """Write the help as Typer does."""
         _import_help()
+        self.help = _unwrapped(self.help)
         super().format_help(ctx, formatter)
 
     def invoke(self, ctx: Any) -> Any:
@@ -170,6 +173,11 @@ def _argument_text(argument: str) -> str:
     from src.observability.commands.terminal import argument_text
 
     return argument_text(argument)
+
+
+def _unwrapped(text: str | None) -> str | None:
+    """Return a help text with each paragraph as one line: Typer unwraps the first alone."""
+    return text and re.sub(r"(?<=\S)\n(?=\w|`)", " ", inspect.cleandoc(text))
 
 
 def _import_help() -> None:

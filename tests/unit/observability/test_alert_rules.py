@@ -226,6 +226,10 @@ def test_checking_alone_writes_nothing(tmp_path: Path) -> None:
         (ERRORS.replace("20%", "120%"), "threshold is '120%': no share of calls is above 100%"),
         (ERRORS.replace("20%", "0%"), "threshold is '0%': the rule would always fire"),
         (ERRORS.replace("error_rate", "agreement").replace("20%", "0%"), "the rule would never fire"),
+        (
+            ERRORS.replace("error_rate", "latency").replace("20%", "8s") + "percentile = 0.95\n",
+            "percentile is 0.95: give a number from 1 to below 100: 95 for the quantile 0.95",
+        ),
     ],
 )
 def test_a_wrong_file_is_one_error_that_names_the_place(tmp_path: Path, text: str, problem: str) -> None:
