@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from src.agents.market_view import MarketView
     from src.agents.risk_rules import Portfolio
     from src.agents.risk_verdict import RiskVerdict
-    from src.agents.swarm.known_votes import KnownVotes
+    from src.agents.swarm.vote_cache import VoteCache
     from src.agents.swarm.voting import Vote
     from src.agents.trading_result import TradingResult
     from src.observability.spans.scope import Scope
@@ -60,7 +60,7 @@ class Circumstances:
     book: str | None = None
     run_id: str | None = None
     decision_id: str | None = None
-    votes: KnownVotes | None = None
+    votes: VoteCache | None = None
     write: Callable[[DecisionRecord], bool] | None = None
 
 

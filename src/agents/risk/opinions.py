@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pydantic
 
-from src.agents.decisions import refuse_two_spellings, whole_number
+from src.agents.decisions import Confidence, refuse_two_spellings
 from src.agents.prompts import agent_prompt
 from src.agents.swarm.loops import Loop
 from src.models.errors import ModelError
@@ -37,7 +37,7 @@ class RiskOpinion(pydantic.BaseModel):
     model_config = pydantic.ConfigDict(frozen=True, title="risk_opinion", extra="forbid")
 
     override: pydantic.StrictBool
-    confidence: int = pydantic.Field(ge=0, le=100)
+    confidence: Confidence
     comment: str = pydantic.Field(max_length=LONGEST_COMMENT)
 
     @pydantic.model_validator(mode="before")
@@ -45,11 +45,6 @@ class RiskOpinion(pydantic.BaseModel):
     def _single_spelling(cls, value: Any) -> Any:
         refuse_two_spellings(value)
         return value
-
-    @pydantic.field_validator("confidence", mode="before")
-    @classmethod
-    def _whole_number(cls, value: Any) -> Any:
-        return whole_number(value)
 
     @pydantic.field_validator("comment", mode="before")
     @classmethod

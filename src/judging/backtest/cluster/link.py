@@ -24,12 +24,12 @@ if TYPE_CHECKING:
 
     from distributed import Client
 
-    from src.judging.backtest.known_replies import LocalReplies
+    from src.judging.backtest.stored_replies import LocalReplies
     from src.observability.store.budgets import Reservation
 
 _log = logging.getLogger("moondev.judging")
 _PATIENCE_S: Final = 60.0  # of a worker for an answer
-_LOOK_EVERY_S: Final = 0.5  # of the coordinator, whether it is to end
+_CHECK_EVERY_S: Final = 0.5  # of the coordinator, whether it is to end
 _LOCKED_S: Final = 10.0  # that the coordinator tries again where another process has its store locked
 _THREADS: Final = 4
 
@@ -175,14 +175,14 @@ class LinkServer:
     def __exit__(self, *_: object) -> None:
         """Answer nothing more."""
         self._is_closed.set()
-        self._thread.join(_LOOK_EVERY_S * 4)
+        self._thread.join(_CHECK_EVERY_S * 4)
         if self._client.status == "running":
             self._requests.close()
 
     def _serve(self) -> None:
         while not self._is_closed.is_set():
             try:
-                what, answers, fields = self._requests.get(timeout=_LOOK_EVERY_S)
+                what, answers, fields = self._requests.get(timeout=_CHECK_EVERY_S)
             except TimeoutError:
                 continue
             except Exception as error:  # noqa: BLE001 - the scheduler is gone, which the coordinator notices by itself

@@ -15,7 +15,7 @@ from src.models.usage import Cost
 from src.observability.store.ledger_records import ReplyRecord
 
 if TYPE_CHECKING:
-    from src.agents.swarm.asking import Question, Seat
+    from src.agents.swarm.member_call import Question, Seat
     from src.observability.ledger import LedgerReader
     from src.observability.store.spool import Spool
 
