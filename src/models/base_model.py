@@ -61,7 +61,7 @@ class BaseModel:
 
     provider: ClassVar[str] = ""
     operation: ClassVar[Operation] = "chat"
-    AVAILABLE_MODELS: ClassVar[catalogue.Known] = catalogue.Known()
+    AVAILABLE_MODELS: ClassVar[catalogue.KnownModels] = catalogue.KnownModels()
 
     def __init__(
         self,

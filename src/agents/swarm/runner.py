@@ -11,14 +11,14 @@ import time
 from typing import TYPE_CHECKING, Any, Protocol
 
 from src.agents.swarm.member_call import MemberCall, Question, Seat, late_vote
-from src.models.transport import steps
+from src.models.transport import sync_async
 from src.observability.store import background
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from src.agents.swarm.voting import Vote
-    from src.models.transport.steps import Steps
+    from src.models.transport.sync_async import Steps
 
     Arrival = tuple[MemberCall, Vote | None]
     OnVote = Callable[[Vote], None]
@@ -33,13 +33,13 @@ def ask_all(seats: Sequence[Seat], question: Question, on_vote: OnVote | None = 
     The vote of a member that fails, gives no usable reply, or exceeds the time has no action. `on_vote` is called as
     each vote arrives, on the calling thread. Where it raises, or the wait is interrupted, all members are cancelled.
     """
-    votes: tuple[Vote, ...] = steps.run(_collect(seats, question, _ThreadInbox(), on_vote))
+    votes: tuple[Vote, ...] = sync_async.run(_collect(seats, question, _ThreadInbox(), on_vote))
     return votes
 
 
 async def aask_all(seats: Sequence[Seat], question: Question, on_vote: OnVote | None = None) -> tuple[Vote, ...]:
     """Do what `ask_all` does, in asyncio; `on_vote` is called in the calling task."""
-    votes: tuple[Vote, ...] = await steps.arun(_collect(seats, question, _LoopInbox(), on_vote))
+    votes: tuple[Vote, ...] = await sync_async.arun(_collect(seats, question, _LoopInbox(), on_vote))
     return votes
 
 

@@ -287,8 +287,8 @@ def _matching(budget: Budget) -> str:
 
 
 def _refusal(budget: Budget, refusal: Refusal, highest_usd: float, now: float) -> str:
-    standing = refusal.standing
-    spent, reserved, cost = map(amounts.usd, (standing.spent_usd, standing.reserved_usd, highest_usd))
+    balance = refusal.balance
+    spent, reserved, cost = map(amounts.usd, (balance.spent_usd, balance.reserved_usd, highest_usd))
     text = (
         f"the {budget.window}'s budget of {amounts.limit(budget.limit_usd)} ({_matching(budget)}, {budget.source}) is "
         f"not enough: {spent} spent, {reserved} reserved by calls under way, and this call may cost {cost}. Nothing "

@@ -22,7 +22,7 @@ _LIMIT = re.compile(r"(\d+(?:\.\d+)?)\s*(rpm|tpm)", re.IGNORECASE)
 _CHARACTERS_PER_TOKEN: Final = 4
 _EXPECTED_OUTPUT_TOKENS: Final = 512
 _MINUTE_S: Final = 60.0
-# How long a call that waits sleeps at most, before it looks whether those ahead of it have left the queue.
+# The longest sleep of a waiting call, after which it checks whether calls ahead of it have left the queue.
 LONGEST_NAP_S: Final = 1.0
 # A server counts requests when they arrive, a little later than they are admitted here, and not all equally late.
 _MARGIN_S: Final = 0.05

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 from src.observability.langfuse_sdk import patched_sdks
 
 if TYPE_CHECKING:
-    from src.models.transport.steps import Steps
+    from src.models.transport.sync_async import Steps
 
 _METHODS: Final = ("send", "_send_handling_auth", "_send_handling_redirects", "_send_single_request")
 _BENEATH_SEND: Final = frozenset(_METHODS) - {"send"}

@@ -16,7 +16,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
 from src.observability.redaction import redact_text
-from src.observability.store.budgets import BudgetStore, Refusal, Standing, StoreIsLockedError, Window
+from src.observability.store.budgets import BudgetStore, Refusal, StoreIsLockedError, Window, WindowBalance
 from src.observability.store.ledger_records import ReplyRecord
 
 if TYPE_CHECKING:
@@ -130,8 +130,8 @@ class LinkedBudgets:
             self._asked[key] = self._link.ask_later("reserve", fields, highest_usd, until_s)
         if not self._asked[key].done():
             raise StoreIsLockedError("the coordinator has not answered yet")
-        name, refused, standing = self._asked.pop(key).result()
-        return name if name is not None else Refusal(window=windows[refused], standing=Standing(**standing))
+        name, refused, balance = self._asked.pop(key).result()
+        return name if name is not None else Refusal(window=windows[refused], balance=WindowBalance(**balance))
 
     def settle(self, reservation: str, cost_usd: float) -> None:
         """Replace a reservation by what the call cost, soon."""
@@ -220,7 +220,7 @@ class LinkServer:
                 if time.monotonic() > give_up_at:
                     raise
         if isinstance(result, Refusal):
-            return [None, asked.index(result.window), asdict(result.standing)]
+            return [None, asked.index(result.window), asdict(result.balance)]
         for window, before in zip(asked, result.before, strict=True):
             self._warn(window, before.taken_usd + highest_usd)
         name = uuid.uuid4().hex
