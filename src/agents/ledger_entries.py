@@ -47,7 +47,7 @@ class Circumstances:
         horizons: After how long it is judged: `24h`, or several with commas.
         environment: backtest, paper or live; where not given, the run's own if it is one of these, else paper.
         venue: The exchange.
-        book: Where it stands to the models' training: inside, after, or live; by its time where not given.
+        book: Its relation to the models' training: inside, after, or live; by its time where not given.
         run_id: The back-test that it belongs to.
         decision_id: Its id; a new one where not given.
         votes: Votes that need not be asked for.
@@ -118,8 +118,8 @@ def write_risk_decisions(verdict: RiskVerdict, portfolio: Portfolio, run: Observ
     """
     reductions = {item.position: item for item in verdict.reductions}
     scope, now_ns = current_scope(), time.time_ns()
-    for place, position in enumerate(portfolio.positions):
-        reduction = reductions.get(place)
+    for index, position in enumerate(portfolio.positions):
+        reduction = reductions.get(index)
         amounts = {"from_usd": float(reduction.from_usd), "to_usd": float(reduction.to_usd)} if reduction else {}
         write_decision(
             DecisionRecord(

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from src.observability.store.spool import Spool
     from src.prompts import Prompt
 
-_LOOKED_AT: Final = 5  # times as many decisions as are wanted are looked at, newest first
+_LOOKED_AT: Final = 5  # times as many decisions are read as are wanted, newest first
 
 
 def try_version(
@@ -94,7 +94,7 @@ def _estimate_data(figures: Estimate) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class _Trial:
-    """A trial that is to be made."""
+    """A planned trial."""
 
     name: str
     old: Prompt

@@ -35,7 +35,7 @@ def of_model_type(model_type: str) -> str:
     """Return the call of `get_model` that is meant by a provider that does not exist; empty where none is likely.
 
     Args:
-        model_type: What stands in place of a provider: a misspelled one, or a model's name.
+        model_type: The text in place of a provider: a misspelled one, or a model's name.
     """
     text = model_type.strip()
     for separator in (":", "/"):

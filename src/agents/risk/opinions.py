@@ -145,7 +145,7 @@ class Inquiry:
     async def _ask_model(self) -> Answer:
         model, prompt = self._model(), agent_prompt("risk")
         left_s = self._left_s()
-        if left_s <= 0 or self._is_abandoned:  # nobody waits any more: nothing is sent or paid for
+        if left_s <= 0 or self._is_abandoned:  # the caller has left: nothing is sent or paid for
             return Answer(cost_usd=0.0, error="The model was not ready by the deadline of the verdict.")
         reply = await model.agenerate_response(
             prompt.bind().text,
@@ -160,7 +160,7 @@ class Inquiry:
         return Answer(cost_usd=reply.cost_usd, error="The model called a tool instead of giving its opinion.")
 
     def _deliver(self, answer: Answer) -> None:
-        with contextlib.suppress(InvalidStateError):  # nobody waits any more
+        with contextlib.suppress(InvalidStateError):  # the caller has left
             self._answer.set_result(answer)
 
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class MadeDecision:
-    """A decision that was made; `record` is None where it stands in the ledger already."""
+    """A decision that was made; `record` is None where it is in the ledger already."""
 
     choice: Choice
     record: DecisionRecord | None
@@ -42,7 +42,7 @@ def make_decision(
     """Have a decider decide on the market as it was.
 
     Args:
-        plan: The run; its times are not looked at.
+        plan: The run; its times are ignored.
         replay: The market.
         decider: Who decides.
         time_us: When, in microseconds since 1970.

@@ -1,4 +1,4 @@
-"""Keep each member's vote by its exact request, so that a back-test that goes on asks and pays nothing twice."""
+"""Store each member's vote by its exact request, so that a resumed back-test asks and pays for nothing twice."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ _KEYWORDS = ADDRESS_KEYWORDS | {"target", None}
 
 
 def judged_attributes(vocabulary: Vocabulary) -> Callable[[str], bool]:
-    """Return what tells whether an attribute with a name may be judged, in whatever file it stands."""
+    """Return a predicate: may an attribute of this name be judged, in any file?"""
     module_tails = vocabulary.module_tails
     return lambda attribute: attribute in module_tails or may_end_chain(attribute, of_sdk=True)
 

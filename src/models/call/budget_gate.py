@@ -190,7 +190,7 @@ class BudgetGate:
             self._observation.event("budget", level="WARNING", status_message=text)
 
 
-budget_states.register()  # where calls count in budgets, rules of alerts may ask how those stand
+budget_states.register()  # where calls count in budgets, alert rules may ask for their status
 _warned: set[tuple[str, int]] = set()
 # By how much the most expensive call of a model passed its estimate: providers count what they do not show.
 _underestimates: dict[tuple[str, str], float] = {}

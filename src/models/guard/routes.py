@@ -193,7 +193,7 @@ def _is_pool_lookup(frame: FrameType | None) -> bool:
 
 
 def _passes_lookups_on(frame: FrameType) -> bool:
-    """Tell whether code belongs to gevent, eventlet or the guard, which stand between a lookup and its caller."""
+    """Tell whether code belongs to gevent, eventlet or the guard, which come between a lookup and its caller."""
     return any(part in frame.f_code.co_filename for part in _BETWEEN)
 
 

@@ -109,7 +109,7 @@ class BareSender:
             self._http.cookies.extract_cookies(response)
 
     def _redirect(self, response: Any, request: Any) -> Any:
-        """Return the request that a redirect asks for; None where there is no redirect, or none is to be followed."""
+        """Return the request that a redirect asks for; None for no redirect, or one that is not followed."""
         if 300 <= response.status_code < 400 and response.has_redirect_location and self._http.follow_redirects:
             return self._http._build_redirect_request(request, response)
         return None

@@ -112,7 +112,7 @@ class _Template:
                 headers[name] = str(timeouts.read)
         if has_cookies:
             cookies.set_cookie_header(request)
-        request.read()  # so that hooks may look at its content
+        request.read()  # so that hooks may read its content
         return request
 
 

@@ -76,8 +76,8 @@ def _to_https(destination: Destination, location: str) -> Destination | None:
         return None
     if not new.path.startswith(f"{old.path}/api/public/"):
         return None
-    place = old.netloc.rpartition("@")[0]
-    user = f"{place}@" if place else ""
+    authority = old.netloc.rpartition("@")[0]
+    user = f"{authority}@" if authority else ""
     host = f"[{old.hostname}]" if ":" in (old.hostname or "") else old.hostname
     base = f"https://{user}{host}{'' if port in (None, 443) else f':{port}'}{old.path}"
     former = destination.api_url or ""

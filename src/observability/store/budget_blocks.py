@@ -146,7 +146,7 @@ class Changes:
             self.sizes[key], self.written[key] = size, block.settled
 
     def refusal(self, connection: sqlite3.Connection, window: Window, amount: int) -> Refusal | WindowBalance:
-        """Return how a window stands beside this process's free part; a refusal where it has too little left."""
+        """Return a window's balance without this process's free part; a refusal where it has too little left."""
         whole = balance_of(connection, window)
         block = self.blocks.get(window.name)
         own_free = 0
@@ -206,7 +206,7 @@ def _ahead(window: Window, balance: WindowBalance, amount: int) -> int:
 
 
 def free_parts(blocks: Mapping[Key, Block]) -> bool:
-    """Tell whether anything is to be written: costs, or parts of idle blocks to give back."""
+    """Tell whether there is anything to write: costs, or parts of idle blocks to give back."""
     return any(block.settled or (block.is_idle and block.free) for block in blocks.values())
 
 

@@ -214,7 +214,7 @@ class BudgetStore:
             self.flush()
 
     def balances(self, windows: Iterable[Window]) -> list[WindowBalance]:
-        """Return how windows stand; nothing is written, and a file that is missing has nothing spent."""
+        """Return the windows' balances without writing; where the file is missing nothing is spent."""
         path = self._file.path
         if not path.exists() or not path.stat().st_size:
             return [WindowBalance() for _ in windows]

@@ -201,7 +201,7 @@ class Vocabulary:
         return _quick_look(tuple(self._modules), (*self._hosts, *SUFFIXES))
 
 
-@lru_cache(maxsize=8)  # it takes as long to make as several files take to be looked at
+@lru_cache(maxsize=8)  # making it takes as long as screening several files
 def _quick_look(modules: tuple[str, ...], hosts: tuple[str, ...]) -> QuickLook:
     return QuickLook(modules, hosts, [*CLIENTS, *_LANGCHAIN])
 

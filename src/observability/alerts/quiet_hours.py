@@ -14,7 +14,7 @@ DAYS: Final[tuple[str, ...]] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
 @dataclass(frozen=True, slots=True)
-class Quiet:
+class QuietHours:
     """Hours of each day, or of some, by the clocks of a zone. They may cross midnight.
 
     Attributes:
