@@ -159,7 +159,7 @@ def show_news(result: Pass) -> None:
 
 
 def trial(rules: RuleFile, name: str | None, *, dry_run: bool, offline: bool) -> list[dict[str, Any]]:
-    """Send a test to the destinations that are meant, and return what came back.
+    """Send a test to the chosen destinations, and return their answers.
 
     Args:
         rules: The rules.

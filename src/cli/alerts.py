@@ -191,7 +191,7 @@ def _state_file(rules: RuleFile, settings: Settings) -> StateFile:
 
 
 def _rules(file: Path | None) -> RuleFile:
-    """Return the rules of the file that is meant.
+    """Return the rules of the chosen file.
 
     Raises:
         AlertsError: there is none, or it is wrong.
@@ -203,7 +203,7 @@ def _rules(file: Path | None) -> RuleFile:
 
 
 def _path(file: Path | None) -> tuple[Path, bool]:
-    """Return the file that is meant, and whether the user has named it.
+    """Return the chosen file, and whether the user has named it.
 
     Raises:
         AlertsError: there is none.

@@ -175,7 +175,7 @@ class _Trial:
         from src.insight.prompt_trials.comparing import compare
         from src.insight.prompt_trials.pairs import outlooks_of
         from src.insight.prompt_trials.trial import make
-        from src.prompts.finding import current_copies
+        from src.prompts.lookup import current_copies
 
         current_copies().keep_used(self.new)
         outlooks = outlooks_of([item.entry for item in self.chosen.decisions], _candles(self.csv))

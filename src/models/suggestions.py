@@ -64,7 +64,7 @@ def _provider(name: str) -> str | None:
 
 
 def misspelt_provider(name: str) -> str | None:
-    """Return the provider that is meant by an alias or a slip of the keys; None for its own name and for any other."""
+    """Return the provider that an alias or a typing error means; None for a correct name and for any other."""
     lowered = name.strip().lower()
     if lowered in PROVIDERS:
         return None

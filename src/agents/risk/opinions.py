@@ -62,7 +62,7 @@ class Answer:
 
 
 class Inquiry:
-    """A question to a model, asked in a daemon thread with an event loop of its own, which nobody has to wait for.
+    """A question to a model, asked in a daemon thread with its own event loop, so that no caller has to wait for it.
 
     Args:
         model: Returns the model; called on that thread, since making a model may take long.

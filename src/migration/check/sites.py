@@ -16,11 +16,11 @@ from src.migration.check.comments import allows_in
 from src.migration.check.evaluate.evaluator import Evaluator
 from src.migration.check.evaluate.module import Candidate, Module, first_line, header_end
 from src.migration.check.evaluate.texts import END, START
+from src.migration.check.node_filter import NodeFilter, judged_attributes
 from src.migration.check.presence import without_stale
 from src.migration.check.records import Facts, Hit, Pending, Site
-from src.migration.check.screening import Screening, judged_attributes
 from src.migration.check.traced import untraced
-from src.migration.check.vocabulary.quick_look import Interest
+from src.migration.check.vocabulary.word_filter import Interest
 from src.migration.check.vocabulary.words import (
     CHAT_VERBS,
     CLIENTS,
@@ -113,7 +113,7 @@ class _Analysis:
         self.module = Module(tree, judged_attributes(vocabulary))
         self.evaluator = Evaluator(self.module)
         self.calls = Calls(self.evaluator, vocabulary)
-        self.screening = Screening(self.module, vocabulary, uses_import_function=b"__import__" in source)
+        self.node_filter = NodeFilter(self.module, vocabulary, uses_import_function=b"__import__" in source)
         # `sys.modules` is spelled out, or put together for `getattr`.
         self._may_read_modules = b"modules" in source or b"getattr" in source or not source.isascii()
         self.pending: list[Pending] = []
@@ -154,7 +154,7 @@ class _Analysis:
         """Return what judges a place when it is asked for its hits; None where the place cannot be a direct call."""
         node = candidate.node
         if isinstance(node, ast.Call):
-            return self._call(candidate, node) if self.screening.lets_call_through(node, candidate.scope) else None
+            return self._call(candidate, node) if self.node_filter.lets_call_through(node, candidate.scope) else None
         if isinstance(node, ast.Attribute):
             return None if isinstance(node.ctx, ast.Store) else self._attribute(candidate, node)
         if isinstance(node, ast.Assign):
@@ -193,10 +193,10 @@ class _Analysis:
                     return
 
     def _attribute(self, candidate: Candidate, node: ast.Attribute) -> Iterator[Hit]:
-        if self.screening.may_name_module(node.attr) and self._is_imported(node, candidate.scope):
+        if self.node_filter.may_name_module(node.attr) and self._is_imported(node, candidate.scope):
             yield from self._through_parent(self.evaluator.dotted(node, candidate.scope), node)
         if (
-            not self.screening.lets_chain_through(node.attr)
+            not self.node_filter.lets_chain_through(node.attr)
             or getattr(candidate.parent, "attr", None) in _MOCK_ATTRIBUTES
         ):
             return

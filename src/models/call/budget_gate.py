@@ -266,7 +266,7 @@ def _tier(model: ModelHooks, request: ModelRequest) -> str:
 
 
 def _refuse_without_traces(chosen: Sequence[Budget]) -> None:
-    """Refuse budgets by what only a trace tells: they would hold nothing, or all runs together, unsaid."""
+    """Refuse budgets that need a trace (of agents, environments, runs): without one they would limit nothing."""
     for item in chosen:
         needed = (
             "runs"

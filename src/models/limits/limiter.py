@@ -195,7 +195,7 @@ def parse(text: str | Limiter, name: str = "limit") -> Limiter:
         name: The setting or the variable that holds them, for the error.
 
     Raises:
-        InvalidRequest: the text names no limit, or something else besides.
+        InvalidRequest: the text names no limit, or contains anything else.
     """
     if isinstance(text, Limiter):
         return text

@@ -1,4 +1,4 @@
-"""Tell whether a time lies in the hours in which nothing is sent."""
+"""Define quiet hours, in which no notification is sent."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class QuietHours:
     Attributes:
         begin: When they begin.
         end: The first time after them.
-        zone: Whose clocks are meant.
+        zone: The zone of the clocks.
         days: On which days they begin, Monday is 0.
         excepted: The severities that are sent all the same.
     """

@@ -2,7 +2,7 @@
 
 It is a small file of its own beside the trace store, so that nothing here ever holds up a traced call. A message is
 written in the transaction that changes its rule's state, and deleted once its destination has taken it: a process that
-is killed in between leaves it to the next, which sends it, perhaps a second time, never not at all.
+is killed in between leaves it to the next, which sends it: at least once, perhaps twice.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ class WaitingMessage:
         destination: Where it goes.
         message: What it says.
         created: When it was written, in seconds since 1970.
-        attempts: How often it was sent in vain.
+        attempts: How often sending it has failed.
         next_at: When it may be sent next.
         problem: Why it was not taken; "" before the first attempt.
     """

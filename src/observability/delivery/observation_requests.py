@@ -12,7 +12,7 @@ from src.observability.delivery.langfuse_server import ask_again
 from src.observability.delivery.media import MediaUploader
 from src.observability.delivery.partial_costs import with_remark
 from src.observability.delivery.plain_metadata import needs_plain_texts, with_plain_texts
-from src.observability.delivery.unbilled import with_zero_usage
+from src.observability.delivery.zero_usage import with_zero_usage
 from src.observability.spans import otlp
 
 if TYPE_CHECKING:

@@ -54,7 +54,7 @@ class Requester:
         """Send a request, to the server's new address where it names one under https on the same host."""
         try:
             client = self.client
-        except network.NetworkProblem as problem:  # until the variable that it names is put right
+        except network.NetworkProblem as problem:  # until the variable that it names is corrected
             return Outcome(answer=Answer.RETRY_LATER, detail=str(problem))
         outcome = send(client, self.destination)
         if outcome.location and (moved := _to_https(self.destination, outcome.location)) is not None:

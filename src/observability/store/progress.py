@@ -6,10 +6,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from src.observability.store import aliases, unconfirmed
+from src.observability.store.collector_handover import take_over
 from src.observability.store.compression import DamagedSpan, decompress
 from src.observability.store.connections import connect
 from src.observability.store.leases import LEASE_S, LONGEST_LEASE_S, is_free
-from src.observability.store.other_ways import take_over
 from src.observability.store.records import SCORE_COLUMNS, Batch, BatchRow, ScoreRecord, SpanIdentity, by_column
 from src.observability.store.row_kinds import KINDS, OBSERVATION, SCORE, kind_named
 from src.observability.store.watermarks import acked
