@@ -1,4 +1,4 @@
-"""Define BaseAgent, whose every piece of work is one traced run."""
+"""Define BaseAgent: each piece of its work is one traced run."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 
-# Whose models begin so, for an AI_MODEL without its provider.
-_OWNERS: Final = {
+# The provider of a model by the beginning of its name, for an AI_MODEL without a provider.
+_PROVIDER_BY_PREFIX: Final = {
     "claude": "claude", "gpt-": "openai", "chatgpt": "openai", "o1": "openai", "o3": "openai", "o4": "openai",
     "gemini": "gemini", "deepseek": "deepseek", "grok": "xai",
 }  # fmt: skip
@@ -91,7 +91,9 @@ def default_name() -> str:
     if provider is None and name is not None:
         if ":" in name and name.partition(":")[0].lower() in PROVIDERS:
             return name
-        provider = next((owner for start, owner in _OWNERS.items() if name.lower().startswith(start)), None)
+        provider = next(
+            (owner for prefix, owner in _PROVIDER_BY_PREFIX.items() if name.lower().startswith(prefix)), None
+        )
         if provider is None:
             raise ValueError(f"AI_MODEL is {name!r}, and nothing says whose model that is: set AI_MODEL_PROVIDER too.")
     if provider is None:

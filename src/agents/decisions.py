@@ -6,7 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, TypeAlias
 
 import pydantic
 
@@ -22,7 +22,7 @@ class Action(StrEnum):
 
 
 def whole_number(value: object) -> int:
-    """Return a confidence as an int: 80 and 80.0 are whole numbers; true, "80%", 0.8 and infinity are none.
+    """Return a confidence as an int: 80 and 80.0 are whole numbers; true, "80%", 0.8 and infinity are refused.
 
     1.0 is refused too: of a model that thinks in shares it is 100%, of one that thinks in percent 1%.
     """
@@ -42,6 +42,10 @@ def refuse_two_spellings(value: object) -> None:
                 raise ValueError(f"the key {name!r:.40} occurs in {count} spellings")
 
 
+# A confidence in percent; ambiguous values, such as 0.8 or true, are refused.
+Confidence: TypeAlias = Annotated[int, pydantic.Field(ge=0, le=100), pydantic.BeforeValidator(whole_number)]
+
+
 class Decision(pydantic.BaseModel):
     """One model's decision, and the schema of the reply that is requested from it.
 
@@ -53,7 +57,7 @@ class Decision(pydantic.BaseModel):
     model_config = pydantic.ConfigDict(frozen=True, title="decision")
 
     action: Literal["BUY", "SELL", "NOTHING", "ABSTAIN"]
-    confidence: int = pydantic.Field(ge=0, le=100)
+    confidence: Confidence
     reasoning: str = pydantic.Field(default="", max_length=LONGEST_REASONING)
 
     @pydantic.model_validator(mode="before")
@@ -64,15 +68,9 @@ class Decision(pydantic.BaseModel):
 
     @pydantic.field_validator("action", mode="before")
     @classmethod
-    def _whole_word(cls, value: Any) -> Any:
-        """Accept the word itself, in any case; a sentence that contains it is no decision."""
+    def _upper_case(cls, value: Any) -> Any:
+        """Accept the word alone, in any case; a sentence that contains it is no decision."""
         return value.strip().upper() if isinstance(value, str) else value
-
-    @pydantic.field_validator("confidence", mode="before")
-    @classmethod
-    def _whole_number(cls, value: Any) -> Any:
-        """Refuse ambiguous values, such as 0.8 or true."""
-        return whole_number(value)
 
     @pydantic.field_validator("reasoning", mode="before")
     @classmethod

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from src.agents.market_view import MarketView
     from src.agents.risk_rules import Portfolio
     from src.agents.risk_verdict import RiskVerdict
-    from src.agents.swarm.known_votes import KnownVotes
+    from src.agents.swarm.vote_cache import VoteCache
     from src.agents.swarm.voting import Vote
     from src.agents.trading_result import TradingResult
     from src.observability.spans.scope import Scope
@@ -47,7 +47,7 @@ class Circumstances:
         horizons: After how long it is judged: `24h`, or several with commas.
         environment: backtest, paper or live; where not given, the run's own if it is one of these, else paper.
         venue: The exchange.
-        book: Where it stands to the models' training: inside, after, or live; by its time where not given.
+        book: Its relation to the models' training: inside, after, or live; by its time where not given.
         run_id: The back-test that it belongs to.
         decision_id: Its id; a new one where not given.
         votes: Votes that need not be asked for.
@@ -60,7 +60,7 @@ class Circumstances:
     book: str | None = None
     run_id: str | None = None
     decision_id: str | None = None
-    votes: KnownVotes | None = None
+    votes: VoteCache | None = None
     write: Callable[[DecisionRecord], bool] | None = None
 
 
@@ -118,8 +118,8 @@ def write_risk_decisions(verdict: RiskVerdict, portfolio: Portfolio, run: Observ
     """
     reductions = {item.position: item for item in verdict.reductions}
     scope, now_ns = current_scope(), time.time_ns()
-    for place, position in enumerate(portfolio.positions):
-        reduction = reductions.get(place)
+    for index, position in enumerate(portfolio.positions):
+        reduction = reductions.get(index)
         amounts = {"from_usd": float(reduction.from_usd), "to_usd": float(reduction.to_usd)} if reduction else {}
         write_decision(
             DecisionRecord(

@@ -1,4 +1,4 @@
-"""See a market as an agent decides on it: closed bars alone, enough of them, with what is missing said."""
+"""Select what an agent decides on: closed bars only, at least ten, with remarks on what is missing."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class MarketView:
 
 
 def require_min_bars(count: int) -> int:
-    """Return a least number of bars.
+    """Return a valid minimum number of bars.
 
     Raises:
         ValueError: it is no whole number above 0.
@@ -50,7 +50,7 @@ def require_min_bars(count: int) -> int:
 def market_view(
     symbol: str, source: PriceSource, *, now: datetime | None = None, min_bars: int = MIN_BARS
 ) -> MarketView:
-    """Return what an agent decides upon.
+    """Return the closed bars, snapshot and remarks that an agent decides on.
 
     Raises:
         MarketDataError: the prices cannot be read, are of another symbol, or are too few.

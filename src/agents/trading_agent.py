@@ -12,10 +12,10 @@ from src.agents.market import Candles
 from src.agents.market_view import MIN_BARS, market_view, require_min_bars
 from src.agents.prompts import aagent_prompt, agent_prompt
 from src.agents.prompts.trading import NAME, Facts, texts_of
-from src.agents.swarm.asking import Question, Seat
-from src.agents.swarm.known_votes import Roll
+from src.agents.swarm.member_call import Question, Seat
 from src.agents.swarm.members import Member, default_members, labelled
 from src.agents.swarm.runner import aask_all, ask_all
+from src.agents.swarm.vote_cache import Poll
 from src.agents.swarm.voting import Vote, count
 from src.agents.trading_result import TradingResult, trading_result
 from src.models.call.readiness import make_ready
@@ -125,10 +125,10 @@ class TradingAgent(BaseAgent):
         """
         view = market_view(symbol, candles, now=now, min_bars=self.min_bars)
         run = self._open(symbol, view, position, where, self.prompt or agent_prompt(NAME))
-        roll = Roll(self._seats, run.question, run.where.votes, on_vote)
+        poll = Poll(self._seats, run.question, run.where.votes, on_vote)
         with beside(run.deadline), run.observed as observation:
-            asked = ask_all(roll.to_ask, run.question, roll.arrived) if roll.to_ask else ()
-            return run.decided(roll.all_votes(asked), self.quorum, observation)
+            asked = ask_all(poll.to_ask, run.question, poll.arrived) if poll.to_ask else ()
+            return run.decided(poll.all_votes(asked), self.quorum, observation)
 
     async def adecide(
         self,
@@ -147,15 +147,15 @@ class TradingAgent(BaseAgent):
             view = await in_thread(lambda: market_view(symbol, candles, now=now, min_bars=self.min_bars))
         await make_ready()
         run = self._open(symbol, view, position, where, self.prompt or await aagent_prompt(NAME))
-        roll = Roll(self._seats, run.question, run.where.votes, on_vote)
+        poll = Poll(self._seats, run.question, run.where.votes, on_vote)
         async with beside(run.deadline), run.observed as observation:
-            asked = await aask_all(roll.to_ask, run.question, roll.arrived) if roll.to_ask else ()
-            return run.decided(roll.all_votes(asked), self.quorum, observation)
+            asked = await aask_all(poll.to_ask, run.question, poll.arrived) if poll.to_ask else ()
+            return run.decided(poll.all_votes(asked), self.quorum, observation)
 
     def _open(
         self, symbol: str, view: MarketView, position: str | None, where: Circumstances | None, prompt: Prompt
     ) -> _Run:
-        """Return one decision that is to be made."""
+        """Return the run of one decision, with its question."""
         facts = Facts(symbol, view.snapshot.to_prompt(), position or "")
         metadata = {
             "market_data": view.snapshot.as_metadata(),
@@ -193,7 +193,7 @@ class TradingAgent(BaseAgent):
 
 
 class _Run:
-    """One decision that is being made.
+    """A decision in progress.
 
     Attributes:
         deadline: When it must be made, on the monotonic clock.

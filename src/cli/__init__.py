@@ -1,4 +1,4 @@
-"""The `moondev` command: decide, judge risk, look at traces, check the set-up."""
+"""The `moondev` command: decide, judge risk, show traces, check the set-up."""
 
 from src.cli.start import main
 

@@ -113,8 +113,8 @@ def _show(advice: Advice, *, shows_withheld: bool) -> None:
     out().print(f"[bold]What to change[/], {escape(wording.period(advice))}")
     if not advice.findings:
         out().print(escape(wording.nothing(advice)))
-    for place, finding in enumerate(advice.findings, 1):
-        _show_finding(place, finding)
+    for number, finding in enumerate(advice.findings, 1):
+        _show_finding(number, finding)
     if shows_withheld and advice.withheld:
         out().print("\n[bold]Considered and not advised[/]")
         _show_withheld(advice.withheld)
@@ -122,13 +122,13 @@ def _show(advice: Advice, *, shows_withheld: bool) -> None:
         note(line)
 
 
-def _show_finding(place: int, finding: Finding) -> None:
+def _show_finding(number: int, finding: Finding) -> None:
     from rich.padding import Padding
 
     from src.insight.advice import wording
     from src.observability.commands.terminal import visible
 
-    out().print(f"\n[bold]{place}. {escape(finding.title)}[/] [dim]({finding.kind})[/]")
+    out().print(f"\n[bold]{number}. {escape(finding.title)}[/] [dim]({finding.kind})[/]")
     last = None
     for name, text in wording.facts_of(finding):
         if name == "evidence" or not name:  # to be copied

@@ -13,8 +13,8 @@ from src.observability.commands.tables import Column, print_table
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from src.observability.alerts.book import Book
     from src.observability.alerts.rules import Destination, Rule, RuleFile
+    from src.observability.alerts.state_file import StateFile
     from src.observability.alerts.watcher import Checked, Pass
 
 _STYLES: Final = {"firing": "bold red", "pending": "bold yellow", "ok": "green", "never checked": "dim"}
@@ -35,9 +35,9 @@ _CHECKED: Final = (
 _NOW: Final = {"met": "holds", "between": "between", "clear": "clear", "missing": "unknown"}
 
 
-def listing(rules: RuleFile, book: Book) -> dict[str, Any]:
+def listing(rules: RuleFile, state_file: StateFile) -> dict[str, Any]:
     """Return the rules with their states as plain data; nothing is measured."""
-    states, waiting = book.states(), book.waiting()
+    states, waiting = state_file.states(), state_file.waiting()
     rows = []
     for rule in rules.rules:
         state, reading = states.get(rule.name, (None, {}))
@@ -63,7 +63,7 @@ def listing(rules: RuleFile, book: Book) -> dict[str, Any]:
             }
             for item in waiting
         ],
-        "checked_by": book.leader(),
+        "checked_by": state_file.leader(),
     }
 
 
@@ -159,7 +159,7 @@ def show_news(result: Pass) -> None:
 
 
 def trial(rules: RuleFile, name: str | None, *, dry_run: bool, offline: bool) -> list[dict[str, Any]]:
-    """Send a test to the destinations that are meant, and return what came back.
+    """Send a test to the chosen destinations, and return their answers.
 
     Args:
         rules: The rules.

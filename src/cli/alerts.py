@@ -12,9 +12,9 @@ from src.observability.commands.console import note, print_json, problem
 from src.observability.commands.fast_start import FastCommand, FastGroup, FastTyper
 
 if TYPE_CHECKING:
-    from src.observability.alerts.book import Book
     from src.observability.alerts.followed_file import FollowedFile
     from src.observability.alerts.rules import RuleFile
+    from src.observability.alerts.state_file import StateFile
     from src.observability.alerts.watcher import Pass, Watcher
     from src.observability.settings import Settings
 
@@ -43,8 +43,8 @@ def list_rules(file: _File = None, as_json: _Json = False) -> None:
     from src.cli import alert_views
 
     rules, settings = _rules(file), _settings()
-    book = _book(rules, settings)
-    document = alert_views.listing(rules, book)
+    state_file = _state_file(rules, settings)
+    document = alert_views.listing(rules, state_file)
     if as_json:
         print_json(document)
     else:
@@ -61,8 +61,8 @@ def check(file: _File = None, as_json: _Json = False) -> None:
     from src.observability.alerts import watcher
 
     rules, settings = _rules(file), _settings()
-    book = _book(rules, settings)
-    checked = watcher.check(rules, settings.trace_db, book.states(), time.time(), book.waiting())
+    state_file = _state_file(rules, settings)
+    checked = watcher.check(rules, settings.trace_db, state_file.states(), time.time(), state_file.waiting())
     rows = [alert_views.checked_data(item) for item in checked]
     if as_json:
         print_json({"file": str(rules.path), "store": str(settings.trace_db), "rules": rows})
@@ -124,7 +124,7 @@ def watch(
 
 def _watch(followed: FollowedFile, every_s: float | None, *, once: bool) -> None:
     from src.cli import alert_views
-    from src.observability.alerts.book import BookError
+    from src.observability.alerts.state_file import StateFileError
 
     begin, trouble = "", ""
     while True:
@@ -132,7 +132,7 @@ def _watch(followed: FollowedFile, every_s: float | None, *, once: bool) -> None
         pace_s = every_s or watcher.rules.every_s
         try:
             result = watcher.run_once()
-        except BookError as error:  # such as a file that is locked for a while
+        except StateFileError as error:  # such as a file that is locked for a while
             if once:
                 raise
             if str(error) != trouble:
@@ -160,9 +160,9 @@ def _begin(watcher: Watcher, result: Pass, every_s: float, *, once: bool) -> str
     from src.observability.alerts import fields
 
     if not result.is_leading:
-        host, _, rest = (watcher.book.leader() or "").partition("|")
-        place = f"Process {rest.partition('|')[0]} on {host}" if rest else "Another process"
-        return f"{place} checks these rules{'.' if once else ': waiting to take over.'}"
+        host, _, rest = (watcher.state_file.leader() or "").partition("|")
+        where = f"Process {rest.partition('|')[0]} on {host}" if rest else "Another process"
+        return f"{where} checks these rules{'.' if once else ': waiting to take over.'}"
     pace = "once" if once else f"every {fields.shown_duration(every_s)}"
     count = len(result.checked)
     return f"{count} {'rule' if count == 1 else 'rules'} of {watcher.rules.path}, {pace}."
@@ -184,14 +184,14 @@ def _settings() -> Settings:
     return Settings.read()
 
 
-def _book(rules: RuleFile, settings: Settings) -> Book:
-    from src.observability.alerts.book import Book
+def _state_file(rules: RuleFile, settings: Settings) -> StateFile:
+    from src.observability.alerts.state_file import StateFile
 
-    return Book(settings.trace_db, str(rules.path))
+    return StateFile(settings.trace_db, str(rules.path))
 
 
 def _rules(file: Path | None) -> RuleFile:
-    """Return the rules of the file that is meant.
+    """Return the rules of the chosen file.
 
     Raises:
         AlertsError: there is none, or it is wrong.
@@ -203,7 +203,7 @@ def _rules(file: Path | None) -> RuleFile:
 
 
 def _path(file: Path | None) -> tuple[Path, bool]:
-    """Return the file that is meant, and whether the user has named it.
+    """Return the chosen file, and whether the user has named it.
 
     Raises:
         AlertsError: there is none.

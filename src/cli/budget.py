@@ -29,14 +29,14 @@ def budget(as_json: Annotated[bool, typer.Option("--json", help="Print a JSON li
     others, by agent, model, provider or environment.
     """
     from src.models.limits import budgets
-    from src.models.limits.standings import standing_data
+    from src.models.limits.budget_status import status_data
     from src.observability.settings import Settings, load_dotenv_once
     from src.observability.store.budgets import BudgetStore
 
     load_dotenv_once()
     chosen = budgets.current()
     store, now = BudgetStore(Settings.read().trace_db), time.time()
-    rows = [standing_data(item, store, now) for item in chosen]
+    rows = [status_data(item, store, now) for item in chosen]
     if as_json:
         print_json(rows)
     elif rows:

@@ -46,8 +46,8 @@ def print_chart(lines: Sequence[Line], *, form: str = ",.0f") -> None:
     width = max(min(console.width, _WIDEST) - margin - 2, 10)
     first, last = min(line.times_ns[0] for line in lines), max(line.times_ns[-1] for line in lines)
     cells = [[" "] * width for _ in range(_HEIGHT)]
-    for place in reversed(range(len(lines))):
-        _draw(cells, lines[place], place, (first, last), (low, high))
+    for index in reversed(range(len(lines))):
+        _draw(cells, lines[index], index, (first, last), (low, high))
     for row, texts in enumerate(cells):
         value = high - (high - low) * row / (_HEIGHT - 1)
         label = format(value, form) if row in (0, _HEIGHT // 2, _HEIGHT - 1) else ""
@@ -61,23 +61,23 @@ def _print_legend(lines: Sequence[Line], margin: int, width: int) -> None:
     """Print what each sign means, in as many rows as that takes."""
     rows: list[list[str]] = [[]]
     used = 0
-    for place, line in enumerate(lines):
+    for index, line in enumerate(lines):
         name = escape(line.name)
         if rows[-1] and used + len(name) + 5 > width:
             rows.append([])
             used = 0
-        rows[-1].append(f"[{_STYLES[place]}]{_signs()[place]}[/] {name}")
+        rows[-1].append(f"[{_STYLES[index]}]{_signs()[index]}[/] {name}")
         used += len(name) + 5
     for row in rows:
         out().print(f"{'':>{margin}}{'   '.join(row)}")
 
 
-def _draw(cells: list[list[str]], line: Line, place: int, times: tuple[int, int], values: tuple[float, float]) -> None:
+def _draw(cells: list[list[str]], line: Line, index: int, times: tuple[int, int], values: tuple[float, float]) -> None:
     """Draw one line: in each column its last value until then."""
     import numpy
 
     (first, last), (low, high) = times, values
-    width, sign = len(cells[0]), f"[{_STYLES[place]}]{_signs()[place]}[/]"
+    width, sign = len(cells[0]), f"[{_STYLES[index]}]{_signs()[index]}[/]"
     moments = [first + (last - first) * column // width for column in range(1, width + 1)]
     reached = numpy.searchsorted(numpy.asarray(line.times_ns, dtype="int64"), moments, side="right") - 1
     for column, at in enumerate(reached.tolist()):

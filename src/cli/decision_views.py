@@ -44,12 +44,6 @@ _ROW_COLUMNS = (
     Column("per hit", rank=8, right=True),
     Column("verdict", least=12),
 )
-_VOTE_COLUMNS = (
-    Column("member", least=14),
-    Column("vote"),
-    Column("confidence", right=True),
-    Column("weight", right=True),
-)
 
 
 def show_report(result: Report) -> None:

@@ -1,4 +1,4 @@
-"""Look at the ledger, and judge what stands in it: `moondev decisions`."""
+"""Show the ledger's decisions and judge them by later prices: `moondev decisions`."""
 
 from __future__ import annotations
 

@@ -94,8 +94,8 @@ def _items(chosen: Filter, *, quiet: bool) -> tuple[StoreReader, list[StoredObse
             fact for fact in reader.rows(chosen, "start", _NEWEST) if not fact.error and fact.environment != EVALUATION
         ]
     random.Random(_SEED).shuffle(facts)  # noqa: S311 - no secret
-    places = [(fact.seq, fact.trace_id, fact.span_id) for fact in facts]
-    return store, [item for item in observations_at(store, places) if item.output and item.input]
+    locations = [(fact.seq, fact.trace_id, fact.span_id) for fact in facts]
+    return store, [item for item in observations_at(store, locations) if item.output and item.input]
 
 
 def _marks(judge: Judge, items: Sequence[StoredObservation], sample: int, store: StoreReader) -> dict[str, Any]:

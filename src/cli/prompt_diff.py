@@ -42,8 +42,8 @@ def document(prompt: Prompt) -> list[str]:
 def diff_lines(old: Sequence[str], new: Sequence[str]) -> Iterator[DiffLine]:
     """Yield the lines of a diff, with some lines around each change; nothing where both are the same."""
     matcher = difflib.SequenceMatcher(None, old, new, autojunk=False)
-    for place, group in enumerate(matcher.get_grouped_opcodes(_CONTEXT)):
-        if place:
+    for index, group in enumerate(matcher.get_grouped_opcodes(_CONTEXT)):
+        if index:
             yield DiffLine("…", "")
         for kind, start, end, new_start, new_end in group:
             if kind == "equal":
@@ -55,8 +55,8 @@ def diff_lines(old: Sequence[str], new: Sequence[str]) -> Iterator[DiffLine]:
 def _changed(before: Sequence[str], after: Sequence[str]) -> Iterator[DiffLine]:
     marks = [_word_changes(*pair) for pair in zip(before, after, strict=False)]
     for sign, lines, side in (("-", before, 0), ("+", after, 1)):
-        for place, line in enumerate(lines):
-            yield DiffLine(sign, line, marks[place][side] if place < len(marks) else ())  # type: ignore[arg-type] # a sign
+        for index, line in enumerate(lines):
+            yield DiffLine(sign, line, marks[index][side] if index < len(marks) else ())  # type: ignore[arg-type] # a sign
 
 
 def _word_changes(before: str, after: str) -> tuple[tuple[tuple[int, int], ...], tuple[tuple[int, int], ...]]:
@@ -65,14 +65,14 @@ def _word_changes(before: str, after: str) -> tuple[tuple[tuple[int, int], ...],
     matcher = difflib.SequenceMatcher(None, words[0], words[1], autojunk=False)
     if matcher.ratio() < _SIMILAR:
         return (), ()
-    places: tuple[list[tuple[int, int]], list[tuple[int, int]]] = ([], [])
+    spans: tuple[list[tuple[int, int]], list[tuple[int, int]]] = ([], [])
     for kind, *bounds in matcher.get_opcodes():
         for side in (0, 1) if kind != "equal" else ():
             start, end = bounds[2 * side : 2 * side + 2]
             if start < end:
                 first = sum(map(len, words[side][:start]))
-                places[side].append((first, first + sum(map(len, words[side][start:end]))))
-    return tuple(places[0]), tuple(places[1])
+                spans[side].append((first, first + sum(map(len, words[side][start:end]))))
+    return tuple(spans[0]), tuple(spans[1])
 
 
 def show_diff(lines: Sequence[DiffLine]) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from src.agents.prompts import BUILT_IN, built_in
 from src.prompts import Prompt, PromptError, PromptMissing
 from src.prompts.files import names_in, prompt_folder, versions_in
-from src.prompts.finding import current_copies, current_project, find_prompt, linked, matching
+from src.prompts.lookup import current_copies, current_project, find_prompt, linked, matching
 from src.prompts.records import LATEST, PRODUCTION
 
 if TYPE_CHECKING:

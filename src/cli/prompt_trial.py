@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from src.observability.store.spool import Spool
     from src.prompts import Prompt
 
-_LOOKED_AT: Final = 5  # times as many decisions as are wanted are looked at, newest first
+_LOOKED_AT: Final = 5  # times as many decisions are read as are wanted, newest first
 
 
 def try_version(
@@ -94,7 +94,7 @@ def _estimate_data(figures: Estimate) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class _Trial:
-    """A trial that is to be made."""
+    """A planned trial."""
 
     name: str
     old: Prompt
@@ -175,7 +175,7 @@ class _Trial:
         from src.insight.prompt_trials.comparing import compare
         from src.insight.prompt_trials.pairs import outlooks_of
         from src.insight.prompt_trials.trial import make
-        from src.prompts.finding import current_copies
+        from src.prompts.lookup import current_copies
 
         current_copies().keep_used(self.new)
         outlooks = outlooks_of([item.entry for item in self.chosen.decisions], _candles(self.csv))

@@ -164,7 +164,7 @@ def use(
     from src.cli.prompt_inventory import versions_of
     from src.prompts import PromptError, PromptMissing
     from src.prompts.files import prompt_folder, set_label
-    from src.prompts.finding import asks_langfuse, matching
+    from src.prompts.lookup import asks_langfuse, matching
 
     folder = prompt_folder()
     files = [prompt for prompt in versions_of(name) if prompt.source == "file"] if folder is not None else []
@@ -193,8 +193,8 @@ def push(
     """
     from src.cli.prompt_inventory import resolve
     from src.prompts import PromptError
-    from src.prompts.finding import current_project, keep_pushed
     from src.prompts.langfuse import ServerSilent
+    from src.prompts.lookup import current_project, keep_pushed
 
     prompt, project = resolve(name, version), current_project()
     if project is None:

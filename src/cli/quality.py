@@ -79,8 +79,8 @@ def report_quality(
     if not result.total.n:
         note("There are no calls in this period.")
         return
-    for place, table in enumerate(quality_tables(result)):
-        out().print(f"{'' if not place else chr(10)}[bold]{escape(table.title)}[/]")
+    for index, table in enumerate(quality_tables(result)):
+        out().print(f"{'' if not index else chr(10)}[bold]{escape(table.title)}[/]")
         show_table(table, limit)
     for line in quality_notes(result):
         note(line)

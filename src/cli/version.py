@@ -6,7 +6,7 @@ _DISTRIBUTION = "moondev-observed"
 
 
 def installed_version() -> str:
-    """Return the version, or what stands in for it where the source is used without being installed."""
+    """Return the version, or a placeholder where the source is used without being installed."""
     from importlib import metadata
 
     try:

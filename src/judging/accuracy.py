@@ -106,7 +106,7 @@ class Accuracy:
         inaction: What came of NOTHING.
         cost_usd: What all of them cost, as far as known.
         cost_unknown: Whether more was spent than is known.
-        agreed: The hit rate where all members voted alike.
+        agreed: The hit rate where all members cast the same vote.
         split: The hit rate where they did not.
     """
 
@@ -244,7 +244,7 @@ def _skill_and_mean(trades: JudgedColumns) -> tuple[Interval, Interval, float | 
     """Return the hits above chance and the mean net return with their intervals, and the share that chance hits.
 
     Chance decides as often BUY and SELL, but without regard to the market: a BUY then hits as often as prices rose, a
-    SELL as often as they fell. A price that did not move is nobody's hit.
+    SELL as often as they fell. A price that did not move counts as a hit for neither.
     """
     import numpy
 
@@ -255,7 +255,7 @@ def _skill_and_mean(trades: JudgedColumns) -> tuple[Interval, Interval, float | 
     rows = numpy.column_stack(columns).astype(float)
 
     def chance(sums: Any) -> Any:
-        up, long, down = (sums[:, place] / sums[:, 3] for place in (1, 2, 4))
+        up, long, down = (sums[:, index] / sums[:, 3] for index in (1, 2, 4))
         return long * up + (1 - long) * down
 
     skill, mean = statistics.ratio_intervals(

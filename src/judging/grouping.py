@@ -147,8 +147,8 @@ def counted(cast: tuple[tuple[float, str | None], ...]) -> str | None:
         return None
     consensus = count(
         [
-            Vote(member=str(place), weight=weight, action=Action(action) if action else None)
-            for place, (weight, action) in enumerate(cast)
+            Vote(member=str(index), weight=weight, action=Action(action) if action else None)
+            for index, (weight, action) in enumerate(cast)
         ]
     )
     return str(consensus.action) if consensus.has_quorum else None

@@ -32,7 +32,7 @@ def page_of(title: str, parts: Iterable[str], style: str = "") -> str:
 
     Args:
         title: Its heading.
-        parts: What stands below that, as HTML.
+        parts: The content below that, as HTML.
         style: What is added to the style that all pages have.
     """
     return "\n".join([

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-# Codes of the column `status`, and what they stand for.
+# Codes of the column `status`, and their meaning.
 DECIDED: Final = 0
 ABSTAINED: Final = 1
 FAILED: Final = 2
@@ -30,7 +30,7 @@ class JudgedColumns:
         horizon_s: The horizon in seconds.
         cost_usd: The known part of what it cost; not a number where nothing is known.
         cost_unknown: Whether another part is unknown.
-        agreed: 1 where all members voted alike, 0 where they did not, -1 where that says nothing.
+        agreed: 1 where all members cast the same vote, 0 where not, -1 where that is unknown.
     """
 
     time_ns: Any

@@ -37,8 +37,8 @@ class PriceSeries:
 
     def last_before(self, time_ns: int) -> int | None:
         """Return the place of the newest bar that opens before a time; None where there is none."""
-        place = self.first_at_or_after(time_ns) - 1
-        return place if place >= 0 else None
+        index = self.first_at_or_after(time_ns) - 1
+        return index if index >= 0 else None
 
 
 @dataclass(frozen=True, slots=True)

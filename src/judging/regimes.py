@@ -39,11 +39,11 @@ class Regimes:
         """Return the state by the days that ended before a time, such as `calm, rising`; None without enough days."""
         import numpy
 
-        place = int(numpy.searchsorted(self._days, time_ns // _DAY_NS, side="left")) - 1
-        if place < 0 or self._bounds is None or not numpy.isfinite(self._volatility[place]):
+        index = int(numpy.searchsorted(self._days, time_ns // _DAY_NS, side="left")) - 1
+        if index < 0 or self._bounds is None or not numpy.isfinite(self._volatility[index]):
             return None
-        tercile = int(numpy.searchsorted(self._bounds, self._volatility[place], side="left"))
-        return f"{_NAMES[tercile]}, {'rising' if self._is_up[place] else 'falling'}"
+        tercile = int(numpy.searchsorted(self._bounds, self._volatility[index], side="left"))
+        return f"{_NAMES[tercile]}, {'rising' if self._is_up[index] else 'falling'}"
 
 
 def _deviation(returns: Any) -> float:

@@ -170,8 +170,8 @@ def ratio_intervals(
 
     if len(days) == 0:
         return [UNKNOWN] * len(ratios)
-    unique, place = numpy.unique(days, return_inverse=True)
-    sums = numpy.column_stack([numpy.bincount(place, weights=column, minlength=len(unique)) for column in numerators.T])
+    unique, index = numpy.unique(days, return_inverse=True)
+    sums = numpy.column_stack([numpy.bincount(index, weights=column, minlength=len(unique)) for column in numerators.T])
     values = [float(ratio(sums.sum(axis=0, keepdims=True))[0]) for ratio in ratios]
     count = len(unique)
     if count < 3 or not any(map(math.isfinite, values)):

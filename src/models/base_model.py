@@ -61,7 +61,7 @@ class BaseModel:
 
     provider: ClassVar[str] = ""
     operation: ClassVar[Operation] = "chat"
-    AVAILABLE_MODELS: ClassVar[catalogue.Known] = catalogue.Known()
+    AVAILABLE_MODELS: ClassVar[catalogue.KnownModels] = catalogue.KnownModels()
 
     def __init__(
         self,
@@ -318,7 +318,7 @@ class BaseModel:
 
     @classmethod
     def _missing(cls) -> str | None:
-        """Return what is missing besides key and package, and how to get it; None for nothing."""
+        """Return what is missing apart from key and package, and how to get it; None for nothing."""
         return None
 
     def _list_models(self) -> Iterable[str]:

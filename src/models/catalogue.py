@@ -14,14 +14,14 @@ if TYPE_CHECKING:
 
     from src.models.capabilities import Capabilities
 
-# The names of models that are listed but do not answer a chat with text, and of fine-tuned ones.
+# Names of listed models that do not answer a chat with text, and of fine-tuned models.
 _NO_CHAT_MODEL = re.compile(
     r"(ada|babbage|curie|davinci|text-|ft:)|gpt-3\.5-turbo-instruct|"
     r".*\b(image|realtime|live|streaming|tts|transcribe|banana|embedding|whisper|dall-e|moderation|sora|veo|imagen)\b|"
     r".*\.ft-",
     re.IGNORECASE,
 )
-# The names of a provider's own models, where it lists others that it resells.
+# The names of a provider's own models, where its list also has models of others.
 _OWN_MODELS = {"gemini": re.compile(r"(models/)?(gemini|gemma|learnlm)")}
 
 
@@ -69,7 +69,7 @@ def models(provider: str) -> tuple[KnownModel, ...]:
     return _models(provider)
 
 
-def known(provider: str) -> dict[str, dict[str, Any]]:
+def legacy_models(provider: str) -> dict[str, dict[str, Any]]:
     """Return the known models in the form of `AVAILABLE_MODELS`: name to description and prices."""
     return {item.name: item.as_legacy() for item in models(provider)}
 
@@ -80,12 +80,12 @@ class _HasProvider(Protocol):
     provider: ClassVar[str]
 
 
-class Known:
+class KnownModels:
     """A descriptor that returns the known models of the provider of a model or of its class."""
 
     def __get__(self, model: _HasProvider | None, owner: type[_HasProvider]) -> Mapping[str, Mapping[str, Any]]:
         """Return the known models."""
-        return known(model.provider if model is not None else owner.provider)
+        return legacy_models(model.provider if model is not None else owner.provider)
 
 
 @lru_cache(maxsize=32)

@@ -1,4 +1,4 @@
-"""Check what `get_model` was given, and the variables that it reads, before a client is made."""
+"""Check the settings of `get_model`, and the variables that it reads, before a client is made."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
     from src.models.providers import Provider
 
-# What callers write for a setting, as calls and SDKs name it.
-_MEANT: Final = {
+# Names of settings in calls and SDKs that callers use by mistake, and the setting that is meant.
+_SETTING_ALIASES: Final = {
     "timeout": "timeouts",
     "timeout_s": "timeouts",
     "key": "api_key",
@@ -36,7 +36,7 @@ def check(settings: dict[str, Any], known: Collection[str]) -> None:
     """Check the settings of `get_model`.
 
     Args:
-        settings: By name.
+        settings: The settings by their names.
         known: The names of the settings that the provider's models have.
 
     Raises:
@@ -44,7 +44,7 @@ def check(settings: dict[str, Any], known: Collection[str]) -> None:
     """
     for name in settings:
         if name not in known:
-            meant = _MEANT.get(name) or nearest(name, known)
+            meant = _SETTING_ALIASES.get(name) or nearest(name, known)
             hint = f" Did you mean {meant}?" if meant else ""
             raise InvalidRequest(
                 f"get_model has no setting {name!r}: it has {', '.join(known)}.{hint} Options of a call, such as "
@@ -74,7 +74,7 @@ def variables(row: Provider, settings: dict[str, Any]) -> Variables:
 
 
 def key_of(row: Provider, argument: str | None) -> tuple[str | None, str | None]:
-    """Return a provider's key, and why it cannot be used; nothing of a key is in the reason."""
+    """Return a provider's key, and why it cannot be used; the reason shows nothing of the key."""
     key, source = (argument or "").strip(), "api_key"
     if not key:
         source, key = row.key_source()
@@ -84,8 +84,8 @@ def key_of(row: Provider, argument: str | None) -> tuple[str | None, str | None]
     return None, f"{source} {problem}: copy the key anew, without anything around it. Nothing was sent."
 
 
-def unshared_key(row: Provider, settings: dict[str, Any], own_url: str | None) -> str | None:
-    """Return why the key of the environment is not used: the caller names a server that is not the provider's.
+def withheld_key(row: Provider, settings: dict[str, Any], own_url: str | None) -> str | None:
+    """Return why the environment's key is not sent, None where it is: the caller names a server of somebody else.
 
     A variable that moves the provider's address says that the key goes there; a server on this machine is the user's
     own. Any other server gets the key that the caller gives it, and no other.
@@ -121,7 +121,7 @@ def _is_this_machine(host: str) -> bool:
         return host == "localhost" or host.endswith(".localhost")
 
 
-# The paths that the adapters' SDKs add to a base URL, or that their pages show behind one.
+# Paths of endpoints, which the adapters' SDKs add to a base URL themselves.
 _ENDPOINT = re.compile(
     r"(?:/chat/completions|/v1/messages|/responses|/api/(?:chat|generate)|/v1(?:beta|alpha)?/models/[^/]+:\w+)/*\Z",
     re.IGNORECASE,
@@ -129,7 +129,7 @@ _ENDPOINT = re.compile(
 
 
 def address_of(row: Provider, argument: object) -> tuple[str | None, str | None]:
-    """Return the address that a provider is asked at, None for its own one, and why it cannot be used."""
+    """Return the configured address of a provider, None for its own, and why it cannot be used, None where it can."""
     address, source = str(argument or "").strip(), "base_url"
     if not address and row.base_url:
         address, source = os.environ.get(row.base_url, "").strip(), row.base_url
@@ -146,19 +146,19 @@ def address_of(row: Provider, argument: object) -> tuple[str | None, str | None]
             f"{source} is {shown!r}, the address of one endpoint, whose path the SDK adds by itself. Give {base!r}. "
             "Nothing was sent."
         )
-    return None, f"{source} is {shown!r}, no address: it {problem}.{_meant_address(checked)} Nothing was sent."
+    return None, f"{source} is {shown!r}, no address: it {problem}.{_suggested_address(checked)} Nothing was sent."
 
 
 def _problem(address: str, row: Provider) -> str | None:
-    """Return what is wrong in an address to which paths are added, and before which a user and a password may stand."""
+    """Return what is wrong with a base URL, which may contain user and password; None where it can be used."""
     problem = key_texts.address_problem(address, needs_scheme=row.name != "ollama")
     if problem is None and any(mark in network.split_credentials(address)[0] for mark in "?#"):
         return "has a query or a fragment, behind which no path can be added"
     return problem
 
 
-def _meant_address(address: str) -> str:
-    """Return the address that is likely meant by one that cannot be used."""
+def _suggested_address(address: str) -> str:
+    """Return a hint with the address that was probably meant by one that cannot be used."""
     plain = "".join(item for item in address if item.isprintable() and not item.isspace() and item not in "\"'`")
     scheme, separator, rest = plain.partition("://")
     scheme = "http" if separator and scheme.lower() == "http" else "https"

@@ -75,7 +75,7 @@ def text(value: Any, name: str) -> str:
 
 
 def is_blank(body: str | bytes) -> bool:
-    """Tell whether a reply's body holds nothing: white space, or a stream of events that ends without one."""
+    """Tell whether a reply's body is empty: white space only, or a stream that ends without an event."""
     if len(body) > _LONGEST_BLANK:
         return False
     text = body.decode("utf-8", "replace") if isinstance(body, bytes) else body

@@ -166,14 +166,14 @@ class ModelFactory:
             row, compat = sdk_settings.pop(row, settings)
         if settings:
             factory_settings.check(settings, _setting_names(row))
-        unshared = None
+        withheld = None
         if compat is None and settings.get("base_url") and not settings.get("api_key"):
-            unshared = factory_settings.unshared_key(row, settings, getattr(_adapter(row), "default_base_url", None))
-            row = row if unshared is None else replace(row, keys=())
+            withheld = factory_settings.withheld_key(row, settings, getattr(_adapter(row), "default_base_url", None))
+            row = row if withheld is None else replace(row, keys=())
         variables = factory_settings.variables(row, settings)
         key, bad_key = factory_settings.key_of(row, settings.pop("api_key", None))
         address, bad_address = factory_settings.address_of(row, settings.pop("base_url", None))
-        reason = bad_key or bad_address or (row.needs_key and unshared) or _why_unavailable(row, key)
+        reason = bad_key or bad_address or (row.needs_key and withheld) or _why_unavailable(row, key)
         if reason:
             return UnavailableModel(row.name, name, reason)
         if settings.keys() - (frozenset() if compat is None else _CACHED_SETTINGS):
@@ -304,7 +304,7 @@ class ModelFactory:
         """Return the providers that are set up, each with its known models."""
         from src.models import catalogue
 
-        return {name: catalogue.known(name) for name in self._models}
+        return {name: catalogue.legacy_models(name) for name in self._models}
 
     @property
     def AVAILABLE_MODELS(self) -> dict[str, Mapping[str, Mapping[str, Any]]]:  # noqa: N802 - as existing agents read it

@@ -64,7 +64,7 @@ class Provider:
         return hash(self.name)
 
 
-# The default models, as looked up in November 2026:
+# The default models, checked in November 2026:
 # - gemini: 3.5 Flash-Lite replaces 2.5 Flash, which ends on 1 December, at its price:
 #   ai.google.dev/gemini-api/docs/deprecations
 # - groq: gpt-oss-120b is the production model that replaced Llama 3.3: console.groq.com/docs/models, /docs/deprecations

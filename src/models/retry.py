@@ -59,7 +59,7 @@ class Retries:
         self._elapsed_s = 0.0
 
     def wait_after(self, error: ModelError, elapsed_s: float) -> float | None:
-        """Return the seconds to wait before the next attempt, or None where there is to be none.
+        """Return the seconds to wait before the next attempt, or None to give up.
 
         Args:
             error: Why the last attempt failed.

@@ -35,7 +35,7 @@ def of_model_type(model_type: str) -> str:
     """Return the call of `get_model` that is meant by a provider that does not exist; empty where none is likely.
 
     Args:
-        model_type: What stands in place of a provider: a misspelled one, or a model's name.
+        model_type: The text in place of a provider: a misspelled one, or a model's name.
     """
     text = model_type.strip()
     for separator in (":", "/"):
@@ -64,7 +64,7 @@ def _provider(name: str) -> str | None:
 
 
 def misspelt_provider(name: str) -> str | None:
-    """Return the provider that is meant by an alias or a slip of the keys; None for its own name and for any other."""
+    """Return the provider that an alias or a typing error means; None for a correct name and for any other."""
     lowered = name.strip().lower()
     if lowered in PROVIDERS:
         return None

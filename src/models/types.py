@@ -148,12 +148,12 @@ class PromptLink:
 
     @property
     def variables_digest(self) -> str | None:
-        """Return digits of the SHA-256 of the variables, by which redacted or cut ones are told; None without any."""
+        """Return digits of the variables' SHA-256, to tell whether stored ones were redacted or cut; None for none."""
         return None if self.variables is None else digest_of_texts(self.variables)
 
 
 def unread_choices(count: int) -> dict[str, object]:
-    """Return the note of a reply that has so many choices beside the first, which alone is read; empty for none."""
+    """Return the note on a reply with `count` choices, of which only the first is read; empty for a single one."""
     return {"unread_choices": count} if count > 0 else {}
 
 

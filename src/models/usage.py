@@ -139,7 +139,7 @@ class Cost:
 
     Attributes:
         parts: Dollars by the unit that is billed, such as `input`, `output`, `web_searches`.
-        unknown: What was, or may have been, billed at a price that nobody knows here.
+        unknown: The names of what was, or may have been, billed at an unknown price.
         source: Where the prices come from: `provider`, `genai-prices 0.2.3`, `own table`, `local`.
         date: The day of the prices.
     """

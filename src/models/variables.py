@@ -52,7 +52,7 @@ class Variables:
             )
 
     def explain(self, error: ModelError, key: str | None) -> None:
-        """Add to an error the variable that it is about; once, though an error may be looked at twice."""
+        """Add to an error the variable that it is about; once, though an error may be explained twice."""
         if isinstance(error, ConnectionFailed | ModelTimeout) and "cannot be reached" in error.message:
             addition = f". The address is from {self.address}" if self.address else ""
         elif isinstance(error, AuthenticationFailed) and self.key:

@@ -18,5 +18,5 @@ def plain_address(url: str) -> str:
     scheme, host = parts.scheme.lower(), (parts.hostname or "").lower().rstrip(".")
     host = f"[{host}]" if ":" in host else host
     user = f"{parts.netloc.rpartition('@')[0]}@" if "@" in parts.netloc else ""
-    place = f"{user}{host}" if port in (None, _DEFAULT_PORTS.get(scheme)) else f"{user}{host}:{port}"
-    return urlunsplit((scheme, place, parts.path.rstrip("/"), parts.query, ""))
+    authority = f"{user}{host}" if port in (None, _DEFAULT_PORTS.get(scheme)) else f"{user}{host}:{port}"
+    return urlunsplit((scheme, authority, parts.path.rstrip("/"), parts.query, ""))

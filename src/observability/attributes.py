@@ -49,7 +49,7 @@ REASONING_TOKENS: Final = "gen_ai.usage.reasoning.output_tokens"
 AGENT_NAME: Final = "gen_ai.agent.name"
 ERROR_TYPE: Final = "error.type"
 
-# Metadata keys that readers of the store rely on: the second is false where nobody knows what was used.
+# Metadata keys that readers of the store rely on: the second is false where the usage is unknown.
 ERROR_CATEGORY: Final = "error_category"
 USAGE_KNOWN: Final = "usage_known"
 COST_UNKNOWN: Final = "cost_unknown"

@@ -315,7 +315,7 @@ def _parts(url: str) -> SplitResult | None:
 
 
 def _has_loose_credentials(parts: SplitResult) -> bool:
-    """Tell whether a user or a password stands behind the host, since a character of theirs has ended it."""
+    """Tell whether user or password were cut off, since a character in them ended the host part."""
     return any("@" in part for part in (parts.path, parts.query, parts.fragment))
 
 

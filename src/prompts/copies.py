@@ -35,7 +35,7 @@ class Copies:
     """The copies in one folder. Nothing raises where they cannot be written: a copy is never a condition of a call.
 
     Attributes:
-        folder: Where they stand.
+        folder: The folder of the copies.
     """
 
     folder: Path
@@ -64,7 +64,7 @@ class Copies:
     # Langfuse's prompts.
 
     def keep_fetched(self, project: str, prompt: Prompt, label: str | None) -> None:
-        """Keep a version that Langfuse has, and that a label stands on it."""
+        """Store a version that Langfuse has, and the label that points to it."""
         folder = self.folder / _LANGFUSE / project / _key(prompt.name)
         path = folder / f"{prompt.langfuse_version}.json"
         known = self._read(path)

@@ -1,7 +1,7 @@
 """Read prompts from files: `NAME.md` or `NAME.toml`, or a folder `NAME` with a file for each version, `1.md`, `2.toml`.
 
 A `.md` or `.txt` file is the text. A `.toml` file has `text`, or `[[messages]]` with role and content, and may have
-`[config]`. `labels.toml` in a version folder says which version a label stands on: `production = 2`.
+`[config]`. `labels.toml` in a version folder says which version a label points to: `production = 2`.
 """
 
 from __future__ import annotations

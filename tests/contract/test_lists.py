@@ -38,7 +38,7 @@ def test_a_list_that_is_refused_is_a_classified_error(case: str, dialect: Dialec
 def test_known_models_have_what_existing_agents_read(case: str, configured: None) -> None:
     name = case.partition("__")[0]
     row = PROVIDERS[name]
-    known = catalogue.known(name)
+    known = catalogue.legacy_models(name)
     if row.default_model:
         assert row.default_model in known
     assert all(model["description"] for model in known.values())

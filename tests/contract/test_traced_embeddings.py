@@ -117,5 +117,5 @@ def test_a_refused_request_for_embeddings_has_failed_and_costs_nothing(spool: Sp
 
 
 def test_openais_own_address() -> None:
-    expected = Route(provider="openai", protocol="embeddings", model="", place="api.openai.com/v1/embeddings")
+    expected = Route(provider="openai", protocol="embeddings", model="", endpoint="api.openai.com/v1/embeddings")
     assert route("https://api.openai.com/v1/embeddings") == expected

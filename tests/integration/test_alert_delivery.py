@@ -16,8 +16,8 @@ import pytest
 from src.observability import get_tracker
 from src.observability.alerts import forms, messages, outbox
 from src.observability.alerts.background import Background
-from src.observability.alerts.book import book_path
 from src.observability.alerts.rules import Destination
+from src.observability.alerts.state_file import state_path
 from src.observability.alerts.watcher import Watcher
 from src.observability.store import leases
 from src.observability.store.leases import lease_owner
@@ -81,7 +81,7 @@ def test_each_service_gets_its_form_and_no_log_its_secret(
     assert request.headers.get("authorization") == (f"Bearer 123:{SECRET}" if kind == "webhook" else None)
     assert "[FIRING] errors (warning)" in shown
     assert words in caplog.text
-    assert SECRET not in caplog.text + book_path(desk.store).read_bytes().decode(errors="replace")
+    assert SECRET not in caplog.text + state_path(desk.store).read_bytes().decode(errors="replace")
 
 
 def test_texts_keep_to_each_services_limits_and_call_nobody() -> None:
@@ -229,7 +229,7 @@ def test_a_process_that_is_killed_before_it_notes_a_delivery_leaves_it_to_the_ne
             os._exit(1)
         os.write(go, b"x")
         assert eventually(lambda: bool(killed))
-        (item,) = desk.watcher.book.waiting()
+        (item,) = desk.watcher.state_file.waiting()
         assert desk.check().is_leading  # the dead process's lease binds nobody
         assert statuses(server) == ["firing", "firing"]
         assert [request.json["id"] for request in server.received] == [item.message["id"]] * 2
@@ -250,11 +250,11 @@ def test_a_forked_child_checks_only_once_its_parent_does_no_more(
         child = os.fork()
         if child == 0:
             background.run_once()
-            first = background._followed.watcher().book.leader() == background._followed._owner
+            first = background._followed.watcher().state_file.leader() == background._followed._owner
             os.write(words, b"y" if first else b"n")
             os.read(orders, 1)
             background.run_once()
-            second = background._followed.watcher().book.leader() == background._followed._owner
+            second = background._followed.watcher().state_file.leader() == background._followed._owner
             background.wake()
             os.write(words, b"y" if second and background.thread is not None else b"n")
             os._exit(0)
@@ -322,7 +322,7 @@ def test_a_trading_process_checks_the_rules_in_the_background(tmp_path: Path, mo
         assert thread
         assert thread.daemon
         assert eventually(lambda: not thread.is_alive())
-        with sqlite3.connect(book_path(tmp_path / "traces.db")) as db:
+        with sqlite3.connect(state_path(tmp_path / "traces.db")) as db:
             assert db.execute("SELECT count(*) FROM lease").fetchone() == (0,)
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from src.cli import main
 from src.models.limits import budgets
-from src.observability.alerts.book import book_path
+from src.observability.alerts.state_file import state_path
 from src.observability.store.budgets import BudgetStore
 from tests.commands import Screen, run_app
 from tests.servers import Reply, Server
@@ -75,7 +75,7 @@ def test_check_says_what_holds_and_ends_so(store: Path, monkeypatch: pytest.Monk
     assert (
         "the day's budget of $5.00 (everything): $0.00 spent, $4.50 reserved" in document["rules"][2]["reading"]["text"]
     )
-    assert not book_path(store).exists()
+    assert not state_path(store).exists()
 
 
 def test_watching_once_notifies_and_listing_shows_it(

@@ -107,3 +107,13 @@ def test_pages_link_to_pages_that_exist() -> None:
     for page in (*DOCS.glob("*.md"), *DOCS.parent.glob("*.md")):
         for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", page.read_text(encoding="utf-8")):
             assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+def test_the_architecture_names_files_that_exist() -> None:
+    root = DOCS.parent
+    table = (
+        (root / "ARCHITECTURE.md").read_text(encoding="utf-8").partition("## Find it")[2].partition("## Decisions")[0]
+    )
+    paths = re.findall(r"`([a-z_]+/[a-z_/.]+)`", table)
+    assert len(paths) > 20
+    assert [path for path in paths if not (root / "src" / path).exists()] == []

@@ -73,11 +73,6 @@ def open_csv(path: Path) -> Sheet:
     )
 
 
-def is_quoted(sheet_head: Iterable[tuple[str, ...]]) -> bool:
-    """Tell whether any cell of a sample holds a comma, which only quotation marks can keep in it."""
-    return any("," in cell for row in sheet_head for cell in row)
-
-
 def _header(lines: list[str], path: Path) -> tuple[str, Header]:
     """Return the delimiter under which the lines make sense, with the header that shows."""
     stated = re.fullmatch(r"\ufeff?sep=(.)\s*", lines[0])

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pydantic
 
-from src.agents.decisions import refuse_two_spellings, whole_number
+from src.agents.decisions import Confidence, refuse_two_spellings
 from src.agents.prompts import agent_prompt
 from src.agents.swarm.loops import Loop
 from src.models.errors import ModelError
@@ -37,7 +37,7 @@ class RiskOpinion(pydantic.BaseModel):
     model_config = pydantic.ConfigDict(frozen=True, title="risk_opinion", extra="forbid")
 
     override: pydantic.StrictBool
-    confidence: int = pydantic.Field(ge=0, le=100)
+    confidence: Confidence
     comment: str = pydantic.Field(max_length=LONGEST_COMMENT)
 
     @pydantic.model_validator(mode="before")
@@ -45,11 +45,6 @@ class RiskOpinion(pydantic.BaseModel):
     def _single_spelling(cls, value: Any) -> Any:
         refuse_two_spellings(value)
         return value
-
-    @pydantic.field_validator("confidence", mode="before")
-    @classmethod
-    def _whole_number(cls, value: Any) -> Any:
-        return whole_number(value)
 
     @pydantic.field_validator("comment", mode="before")
     @classmethod
@@ -67,7 +62,7 @@ class Answer:
 
 
 class Inquiry:
-    """A question to a model, asked in a daemon thread with an event loop of its own, which nobody has to wait for.
+    """A question to a model, asked in a daemon thread with its own event loop, so that no caller has to wait for it.
 
     Args:
         model: Returns the model; called on that thread, since making a model may take long.
@@ -150,7 +145,7 @@ class Inquiry:
     async def _ask_model(self) -> Answer:
         model, prompt = self._model(), agent_prompt("risk")
         left_s = self._left_s()
-        if left_s <= 0 or self._is_abandoned:  # nobody waits any more: nothing is sent or paid for
+        if left_s <= 0 or self._is_abandoned:  # the caller has left: nothing is sent or paid for
             return Answer(cost_usd=0.0, error="The model was not ready by the deadline of the verdict.")
         reply = await model.agenerate_response(
             prompt.bind().text,
@@ -165,7 +160,7 @@ class Inquiry:
         return Answer(cost_usd=reply.cost_usd, error="The model called a tool instead of giving its opinion.")
 
     def _deliver(self, answer: Answer) -> None:
-        with contextlib.suppress(InvalidStateError):  # nobody waits any more
+        with contextlib.suppress(InvalidStateError):  # the caller has left
             self._answer.set_result(answer)
 
 

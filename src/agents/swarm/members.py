@@ -50,7 +50,7 @@ _BRIEFS = (
 
 
 def labelled(members: Iterable[str | Member]) -> tuple[Member, ...]:
-    """Return the members with labels, no two alike; those that name the same model get #1, #2, ...
+    """Return the members with unique labels; those that name the same model get #1, #2, ...
 
     Raises:
         ValueError: there is none, one names no model, or their weights cannot be added up.

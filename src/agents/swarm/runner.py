@@ -10,17 +10,17 @@ import queue
 import time
 from typing import TYPE_CHECKING, Any, Protocol
 
-from src.agents.swarm.asking import Asking, Question, Seat, late
-from src.models.transport import steps
+from src.agents.swarm.member_call import MemberCall, Question, Seat, late_vote
+from src.models.transport import sync_async
 from src.observability.store import background
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from src.agents.swarm.voting import Vote
-    from src.models.transport.steps import Steps
+    from src.models.transport.sync_async import Steps
 
-    Arrival = tuple[Asking, Vote | None]
+    Arrival = tuple[MemberCall, Vote | None]
     OnVote = Callable[[Vote], None]
 
 # How long a cancelled member may take to end its generation before the votes are returned without it.
@@ -33,34 +33,34 @@ def ask_all(seats: Sequence[Seat], question: Question, on_vote: OnVote | None = 
     The vote of a member that fails, gives no usable reply, or exceeds the time has no action. `on_vote` is called as
     each vote arrives, on the calling thread. Where it raises, or the wait is interrupted, all members are cancelled.
     """
-    votes: tuple[Vote, ...] = steps.run(_collect(seats, question, _ThreadInbox(), on_vote))
+    votes: tuple[Vote, ...] = sync_async.run(_collect(seats, question, _ThreadInbox(), on_vote))
     return votes
 
 
 async def aask_all(seats: Sequence[Seat], question: Question, on_vote: OnVote | None = None) -> tuple[Vote, ...]:
     """Do what `ask_all` does, in asyncio; `on_vote` is called in the calling task."""
-    votes: tuple[Vote, ...] = await steps.arun(_collect(seats, question, _LoopInbox(), on_vote))
+    votes: tuple[Vote, ...] = await sync_async.arun(_collect(seats, question, _LoopInbox(), on_vote))
     return votes
 
 
 class _Inbox(Protocol):
-    """Where the loops of the members put what has arrived."""
+    """The queue into which the members' event loops put their votes."""
 
-    def put(self, asking: Asking, vote: Vote | None) -> None:
+    def put(self, call: MemberCall, vote: Vote | None) -> None:
         """Put a member's vote in, from any thread."""
 
     def take(self, timeout_s: float) -> Any:
-        """Return what arrived next, or None after so many seconds; in asyncio an awaitable of it."""
+        """Return the next arrival, None after `timeout_s` seconds; in asyncio an awaitable of it."""
 
 
 class _ThreadInbox:
-    """The inbox of a thread."""
+    """An inbox that a thread reads."""
 
     def __init__(self) -> None:
         self._arrivals: queue.SimpleQueue[Arrival] = queue.SimpleQueue()
 
-    def put(self, asking: Asking, vote: Vote | None) -> None:
-        self._arrivals.put((asking, vote))
+    def put(self, call: MemberCall, vote: Vote | None) -> None:
+        self._arrivals.put((call, vote))
 
     def take(self, timeout_s: float) -> Arrival | None:
         try:
@@ -70,15 +70,15 @@ class _ThreadInbox:
 
 
 class _LoopInbox:
-    """The inbox of a task."""
+    """An inbox that a task reads."""
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._arrivals: asyncio.Queue[Arrival] = asyncio.Queue()
 
-    def put(self, asking: Asking, vote: Vote | None) -> None:
+    def put(self, call: MemberCall, vote: Vote | None) -> None:
         if not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._arrivals.put_nowait, (asking, vote))
+            self._loop.call_soon_threadsafe(self._arrivals.put_nowait, (call, vote))
 
     async def take(self, timeout_s: float) -> Arrival | None:
         try:
@@ -92,45 +92,47 @@ def _collect(seats: Sequence[Seat], question: Question, inbox: _Inbox, on_vote: 
     """Ask, and collect the votes until all are there or the time is over. Yields each wait."""
     started = time.monotonic()
     is_swarm = len(seats) > 1  # a single member's generation is named like any other
-    asked: list[Asking] = []
-    votes: dict[Asking, Vote | None] = {}
+    calls: list[MemberCall] = []
+    votes: dict[MemberCall, Vote | None] = {}
     try:
-        asked.extend(Asking(seat, question, inbox.put, label=seat.member.label if is_swarm else "") for seat in seats)
-        yield from _take(asked, votes, inbox, started + question.total_timeout_s, on_vote)
-        _cancel(asked, votes, "timeout")
-        yield from _take(asked, votes, inbox, time.monotonic() + _GRACE_S, on_vote)
+        calls.extend(
+            MemberCall(seat, question, inbox.put, label=seat.member.label if is_swarm else "") for seat in seats
+        )
+        yield from _take(calls, votes, inbox, started + question.total_timeout_s, on_vote)
+        _cancel(calls, votes, "timeout")
+        yield from _take(calls, votes, inbox, time.monotonic() + _GRACE_S, on_vote)
     except BaseException as error:
-        _cancel(asked, votes, None)
+        _cancel(calls, votes, None)
         if not isinstance(error, GeneratorExit):  # after which nothing can be waited for
-            yield from _take(asked, votes, inbox, time.monotonic() + _GRACE_S, None)
+            yield from _take(calls, votes, inbox, time.monotonic() + _GRACE_S, None)
         raise
     late_ms = (time.monotonic() - started) * 1000
-    for asking in asked:
-        if asking not in votes:
-            asking.give_up()
-    return tuple(votes.get(asking) or late(asking.seat, late_ms) for asking in asked)
+    for call in calls:
+        if call not in votes:
+            call.give_up()
+    return tuple(votes.get(call) or late_vote(call.seat, late_ms) for call in calls)
 
 
 def _take(
-    asked: Sequence[Asking],
-    votes: dict[Asking, Vote | None],
+    calls: Sequence[MemberCall],
+    votes: dict[MemberCall, Vote | None],
     inbox: _Inbox,
     deadline: float,
     on_vote: OnVote | None,
 ) -> Steps:
     """Take votes until all are there or the deadline has come."""
-    while len(votes) < len(asked) and (left := deadline - time.monotonic()) > 0:
+    while len(votes) < len(calls) and (left := deadline - time.monotonic()) > 0:
         arrival = yield inbox.take(left)
         if arrival is None:
             continue
-        asking, vote = arrival
-        votes[asking] = vote
+        call, vote = arrival
+        votes[call] = vote
         if on_vote is not None:
             with background.collecting(None):  # what the program does there is stored as its own work is
-                on_vote(vote or late(asking.seat, None))
+                on_vote(vote or late_vote(call.seat, None))
 
 
-def _cancel(asked: Sequence[Asking], votes: dict[Asking, Vote | None], reason: str | None) -> None:
-    for asking in asked:
-        if asking not in votes:
-            asking.cancel(reason)
+def _cancel(calls: Sequence[MemberCall], votes: dict[MemberCall, Vote | None], reason: str | None) -> None:
+    for call in calls:
+        if call not in votes:
+            call.cancel(reason)

@@ -20,7 +20,7 @@ class Vote:
     """The vote of one member. Without an `action` it counts for nothing.
 
     `error_category` is that of its generation where it failed; None for a vote and for an abstention. `cost` is what
-    its requests cost, failed ones included, None where nobody knows; `cost_usd` is its total, None unless it is known.
+    its requests cost, failed ones included, None where unknown; `cost_usd` is its total, None unless it is known.
     """
 
     member: str

@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING, Any, Final
 
 from src.dashboard.pages.kinds import PageKind
 from src.dashboard.view.panels import Column, Figure, Page, Panel, Table
-from src.observability.alerts.book import Book, BookError
 from src.observability.alerts.location import AlertsError, alerts_path
 from src.observability.alerts.rule_file import read_rules
+from src.observability.alerts.state_file import StateFile, StateFileError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from src.dashboard.pages.kinds import Context
-    from src.observability.alerts.book import Waiting
     from src.observability.alerts.rules import Rule
+    from src.observability.alerts.state_file import WaitingMessage
     from src.observability.alerts.states import State
 
 _NS: Final = 1_000_000_000
@@ -49,9 +49,9 @@ def _build(context: Context) -> Page:
         if path is None:
             return Page(empty=NONE)
         rules = read_rules(path).rules
-        book = Book(context.store.path, str(path))
-        states, waiting = book.states(), book.waiting()
-    except (AlertsError, BookError) as error:
+        state_file = StateFile(context.store.path, str(path))
+        states, waiting = state_file.states(), state_file.waiting()
+    except (AlertsError, StateFileError) as error:
         return Page(empty=str(error))
     firing = sum(state.status == "firing" for state, _ in states.values())
     figures = (
@@ -87,7 +87,7 @@ def _row(rule: Rule, state: State | None, reading: Mapping[str, Any]) -> tuple[A
     )
 
 
-def _waiting_row(item: Waiting) -> tuple[Any, ...]:
+def _waiting_row(item: WaitingMessage) -> tuple[Any, ...]:
     created_ns = int(item.created * _NS)
     return (item.rule, item.destination, item.message.get("status"), created_ns, item.attempts, item.problem)
 

@@ -9,7 +9,7 @@ from src.dashboard.pages.kinds import PageKind
 from src.dashboard.view.formats import shown
 from src.dashboard.view.panels import Chart, Column, Figure, Page, Panel, Table
 from src.models.limits import budgets
-from src.models.limits.standings import standing_data
+from src.models.limits.budget_status import status_data
 from src.observability.store.budgets import BudgetStore
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ NONE_SET: Final = "No budget is set where the dashboard was started; MOONDEV_BUD
 def _build(context: Context) -> Page:
     chosen = budgets.current()
     store = _budget_store(context.store.path)
-    rows = [standing_data(item, store, context.now_ns / _NANO) for item in chosen]
+    rows = [status_data(item, store, context.now_ns / _NANO) for item in chosen]
     panels = [
         Panel(
             slug="budgets",

@@ -13,7 +13,7 @@ from src.judging.statistics import UNKNOWN, Interval, ratio_interval, wilson
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from src.observability.ledger import Entry, MemberVote
+    from src.observability.ledger import Entry
 
 FEWEST: Final = 50  # questions; and judged ones, for a difference of hit rates
 AGREEMENT: Final = 0.95  # two that agree so often differ in at most 5% of the decisions
@@ -183,11 +183,6 @@ def question_key(entry: Entry) -> str:
     if decision.snapshot_hash and decision.prompt_hash:
         return f"{decision.prompt_hash}/{decision.snapshot_hash}"
     return decision.id
-
-
-def voter(vote: MemberVote) -> tuple[str, str]:
-    """Return the provider and the model of a vote."""
-    return voter_of(vote.member, vote.model)
 
 
 @lru_cache(maxsize=10_000)  # few members, of many votes

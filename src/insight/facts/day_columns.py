@@ -112,12 +112,6 @@ def span_number(span: bytes | str) -> int:
     return int.from_bytes(span, "big", signed=True)
 
 
-def _unpacked(body: bytes) -> Any:
-    import numpy
-
-    return _widened(numpy.frombuffer(body, _TYPES[body[0]], offset=1))
-
-
 def _widened(column: Any) -> Any:
     """Return a column as 64-bit numbers, with NONE where nothing is known."""
     import numpy

@@ -158,11 +158,6 @@ def bucket_of(microseconds: int) -> int:
     return ceil(log((microseconds or 1) / 1_000) / _LOG_BASE - 1e-9)
 
 
-def bucket_limits_ms(bucket: int) -> tuple[float, float]:
-    """Return between which durations, in milliseconds, a bucket's lie."""
-    return float(BASE ** (bucket - 1)), float(BASE**bucket)
-
-
 def day_of(ns: int) -> int:
     """Return the day of a time: days since 1970 in UTC."""
     return ns // DAY_NS

@@ -329,5 +329,5 @@ def _described(error: BaseException) -> str:
     from src.observability.redaction import redact_text
 
     frames = traceback.extract_tb(error.__traceback__)
-    place = f" ({Path(frames[-1].filename).name}, line {frames[-1].lineno})" if frames else ""
-    return redact_text(f"{type(error).__name__}: {error}".partition("\n")[0]) + place
+    where = f" ({Path(frames[-1].filename).name}, line {frames[-1].lineno})" if frames else ""
+    return redact_text(f"{type(error).__name__}: {error}".partition("\n")[0]) + where

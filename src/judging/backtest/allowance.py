@@ -17,8 +17,8 @@ class Allowance:
 
     Attributes:
         limit_usd: The most, earlier parts of the runs included; None for no bound.
-        spent_usd: What is spent until now, as far as it is known.
-        dearest_usd: What the dearest decision cost until now.
+        spent_usd: What is spent until now, as far as known.
+        dearest_usd: The cost of the most expensive decision until now.
     """
 
     limit_usd: float | None = None
@@ -31,7 +31,7 @@ class Allowance:
         self.dearest_usd = max(self.dearest_usd, cost_usd)
 
     def refuse_beyond(self, at_once: int) -> None:
-        """Raise where decisions that cost as much as the dearest one until now would pass the limit.
+        """Raise where decisions at the price of the most expensive one until now would pass the limit.
 
         Args:
             at_once: How many decisions are under way, the next one included.

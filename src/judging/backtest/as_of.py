@@ -57,10 +57,10 @@ class AsOfView:
             raise _caught(
                 self.peeks, f"The bar of {time:%Y-%m-%d %H:%M} was not known at {self.as_of:%Y-%m-%d %H:%M} UTC."
             )
-        place = int(numpy.searchsorted(columns.time_us, int(time.timestamp() * _US)))
-        if place == len(columns) or moment(int(columns.time_us[place])) != time:
+        index = int(numpy.searchsorted(columns.time_us, int(time.timestamp() * _US)))
+        if index == len(columns) or moment(int(columns.time_us[index])) != time:
             raise KeyError(f"no bar opens at {time:%Y-%m-%d %H:%M} UTC")
-        return self.candles.bars[place]
+        return self.candles.bars[index]
 
 
 class _ClosedBars(Bars):
@@ -86,7 +86,7 @@ def _caught(peeks: list[str], text: str) -> LookAheadError:
 
 
 class Replay:
-    """A market whose states at past times can be looked at.
+    """A market that can be viewed as of past times.
 
     Args:
         candles: All bars.

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """What a decider chose; `is_written` where it stands in the ledger already. Costs are in US dollars."""
+    """What a decider chose; `is_written` where it is in the ledger already. Costs are in US dollars."""
 
     action: str
     confidence: float | None = None

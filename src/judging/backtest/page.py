@@ -70,19 +70,19 @@ def _chart(lines: Sequence[Equity], zero: float = 1.0) -> str:
             for value in dict.fromkeys((low, zero, high))
         ),
     ]
-    for place, item in enumerate(lines):
+    for index, item in enumerate(lines):
         step = max(1, len(item.values) // _POINTS)
         chosen = [*range(0, len(item.values) - 1, step), len(item.values) - 1]
         path = " ".join(point(item.times_ns[at], item.values[at]) for at in chosen)
-        colour = _COLOURS[place % len(_COLOURS)]
+        colour = _COLOURS[index % len(_COLOURS)]
         parts.append(
             f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="1.5">'
             f"<title>{html.escape(item.name)}</title></polyline>"
         )
     parts.append("</svg>")
     legend = "".join(
-        f'<li><span style="color:{_COLOURS[place % len(_COLOURS)]}">&#9632;</span> {html.escape(item.name)}</li>'
-        for place, item in enumerate(lines)
+        f'<li><span style="color:{_COLOURS[index % len(_COLOURS)]}">&#9632;</span> {html.escape(item.name)}</li>'
+        for index, item in enumerate(lines)
     )
     return "".join(parts) + f"<ul>{legend}</ul>"
 

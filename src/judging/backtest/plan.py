@@ -29,7 +29,7 @@ _CHARACTERS_PER_TOKEN: Final = 3.5  # of a prompt that is mostly numbers
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A back-test that is to be made.
+    """A planned back-test.
 
     Attributes:
         run_id: The same for the same prices, deciders, times and prompt, so that a run goes on where it ended.
@@ -171,7 +171,7 @@ def estimate(plan: Plan, replay: Replay, models: Sequence[str], *, decided: int,
         plan: The plan.
         replay: The market.
         models: The models, as provider:model, each asked once at each time.
-        decided: How many decisions stand in the ledger already.
+        decided: How many decisions are in the ledger already.
         deciders: How many deciders there are.
     """
     from src.agents.market_view import market_view

@@ -105,7 +105,7 @@ def decider_data(row: Accuracy) -> dict[str, Any]:
 
 
 def rows_of(groups: Mapping[str, Sequence[Judged]]) -> list[Accuracy]:
-    """Return each decider's row; one that may have been trained on the time stands out in nothing."""
+    """Return each decider's row; one that may have been trained on the time never stands out."""
     rows = []
     for row in with_discoveries(accuracy_of(key, items) for key, items in groups.items()):
         inside = sum(item.book not in HEADLINE_BOOKS for item in groups[row.key])

@@ -17,7 +17,7 @@ def only_process(store: Path, run_id: str) -> Iterator[None]:
     """Hold a run for the block, by a lock that ends with the process.
 
     Args:
-        store: The trace store's file; the lock's file stands beside it for as long as the run goes on.
+        store: The trace store's file; the lock's file lies beside it while the run lasts.
         run_id: The run.
 
     Raises:

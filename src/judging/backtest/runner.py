@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from src.judging.backtest.allowance import Allowance, BudgetSpentError
-from src.judging.backtest.known_replies import LocalReplies, StoredReplies
-from src.judging.backtest.making import make_decision
+from src.judging.backtest.decision_making import make_decision
+from src.judging.backtest.stored_replies import LocalReplies, StoredReplies
 from src.observability.ledger import LedgerReader
 from src.observability.store.reader import StoreReader
 from src.observability.tracing.carry import carry
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from src.judging.backtest.as_of import Replay
     from src.judging.backtest.choices import Choice
     from src.judging.backtest.deciders import Decider
-    from src.judging.backtest.making import Made
+    from src.judging.backtest.decision_making import MadeDecision
     from src.judging.backtest.plan import Plan
     from src.observability.store.ledger_records import DecisionRecord
     from src.observability.store.spool import Spool
@@ -142,7 +142,7 @@ class Runner:
                 if decision_id not in self._made:
                     yield decider, time_us, decision_id
 
-    def take(self, made: Made) -> None:
+    def take(self, made: MadeDecision) -> None:
         """Count a decision, and keep it where it is not in the ledger yet: rules' soon, models' at once."""
         choice = made.choice
         if made.record is not None:
@@ -169,7 +169,7 @@ class Runner:
         """Ask models, some at once; where one raises, those that are being asked are waited for, and kept."""
         if not deciders:
             return
-        running: deque[Future[Made]] = deque()
+        running: deque[Future[MadeDecision]] = deque()
         with ThreadPoolExecutor(self._threads, thread_name_prefix="moondev-backtest") as pool:
             try:
                 for decider, time_us, decision_id in self.left(deciders):
@@ -185,17 +185,17 @@ class Runner:
                 for future in [item for item in running if not item.cancelled()]:
                     self._take_last(future)
 
-    def _collect(self, running: deque[Future[Made]]) -> None:
+    def _collect(self, running: deque[Future[MadeDecision]]) -> None:
         done, _ = wait(running, return_when=FIRST_COMPLETED)
         for future in done:
             running.remove(future)
             self.take(future.result())
 
-    def _take_last(self, future: Future[Made]) -> None:
+    def _take_last(self, future: Future[MadeDecision]) -> None:
         """Keep a decision that was under way when the run ended; an error of it is not the one that is raised."""
         if future.exception() is None:
             self.take(future.result())
 
-    def _decide(self, decider: Decider, time_us: int, decision_id: str) -> Made:
+    def _decide(self, decider: Decider, time_us: int, decision_id: str) -> MadeDecision:
         votes = StoredReplies(self._replies, decision_id) if decider.models else None
         return make_decision(self.plan, self.replay, decider, time_us, decision_id, votes=votes)

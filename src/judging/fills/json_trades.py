@@ -37,7 +37,7 @@ def json_trades(text: str, path: Path) -> tuple[Header, list[tuple[int, list[str
     header = known_header(names)
     if header is None:
         raise FillsError(f"{path} has trades of an unknown form, with {', '.join(names[:12])}.")
-    return header, [(place, [_cell(item.get(name)) for name in names]) for place, item in enumerate(trades, 1)]
+    return header, [(number, [_cell(item.get(name)) for name in names]) for number, item in enumerate(trades, 1)]
 
 
 def _trades(value: Any, depth: int) -> list[dict[str, Any]]:

@@ -38,7 +38,7 @@ class Parts:
         closed_value: What that part was worth when it was opened.
         gross: What the closed part earned before fees.
         fees: The fees of the closed part, as far as they are known.
-        unknown_fees: The currencies of fees whose price nobody says; an empty text where even that is unknown.
+        unknown_fees: The currencies of fees whose price is unknown; an empty text where the currency is unknown, too.
         exit_value: What it was worth when it was closed.
         fills: How many fills opened it.
         first_ns: When the first one did.
@@ -91,7 +91,7 @@ class Followed:
     Attributes:
         parts: What they opened and what came of it, by decision, exchange and market.
         untagged: The places of fills that opened something for no decision.
-        unclear: Exchanges and markets with a fill of which nobody knows which of two open positions it belongs to.
+        unclear: Exchanges and markets with a fill that may belong to either of two open positions.
         closing: How many fills only closed.
         from_before: How many closed something that the file does not show opened.
     """

@@ -45,7 +45,7 @@ class FillFile:
         formats: What the files are.
         remarks: What had to be assumed of them.
         skipped: How many rows are no trades, or cannot be used, by reason.
-        duplicates: How many fills stand more than once.
+        duplicates: How many fills occur more than once.
     """
 
     fills: list[Fill] = field(default_factory=list)
@@ -159,7 +159,7 @@ def _with_fees(fills: list[Fill], order_fees: list[OrderFee], result: FillFile) 
 
 
 def _csv_rows(text: str, path: Path) -> tuple[Header, str | None, list[tuple[int, list[str]]]]:
-    """Return the header, the zone that stands above it, and the rows below it with their lines."""
+    """Return the header, the zone stated above it, and the rows below it with their line numbers."""
     first = "\n".join(text.split("\n", _HEADER_ROWS)[:_HEADER_ROWS])
     for delimiter in _DELIMITERS:
         for number, cells in enumerate(_parsed(first, delimiter)):

@@ -112,9 +112,9 @@ def _closes(market: Market, times: Any) -> Any:
     """Return the newest close of closed bars at each time; the first open before there is one."""
     import numpy
 
-    places = numpy.searchsorted(market.prices.open_ns[: market.closed], times, side="right") - 1
-    closes = market.prices.close[numpy.maximum(places, 0)]
-    return numpy.where(places >= 0, closes, market.prices.open[0])
+    indices = numpy.searchsorted(market.prices.open_ns[: market.closed], times, side="right") - 1
+    closes = market.prices.close[numpy.maximum(indices, 0)]
+    return numpy.where(indices >= 0, closes, market.prices.open[0])
 
 
 def holding_curve(
@@ -147,11 +147,11 @@ def holding_curve(
     value: Any = numpy.full(len(times), start - part * len(bought))
     for key, time_ns in sorted(bought.items()):
         prices = markets[key].prices
-        place = prices.first_at_or_after(time_ns)
-        if place == len(prices):
+        index = prices.first_at_or_after(time_ns)
+        if index == len(prices):
             value = value + part
             continue
-        entry_ns, entry = int(prices.open_ns[place]), float(prices.open[place])
+        entry_ns, entry = int(prices.open_ns[index]), float(prices.open[index])
         worth = part / (1 + cost) * _closes(markets[key], times) / entry
         value = value + numpy.where(times >= entry_ns, worth, part)
     return Curve(times_ns=tuple(times.tolist()), values=tuple(value.tolist()), peak=start)
@@ -189,14 +189,14 @@ def marks_of(
     return [
         BookMarkRecord(
             book=terms.name,
-            time_ns=int(times[place]),
-            cash_usd=events[reached[place] - 1].cash_usd if reached[place] else f"{terms.start_usd:f}",
-            equity_usd=curve.values[place],
-            peak_usd=peaks[place],
-            max_drawdown=worst[place],
-            prices=json.dumps({key: [column[place] for column in columns] for key, columns in prices.items()}),
+            time_ns=int(times[index]),
+            cash_usd=events[reached[index] - 1].cash_usd if reached[index] else f"{terms.start_usd:f}",
+            equity_usd=curve.values[index],
+            peak_usd=peaks[index],
+            max_drawdown=worst[index],
+            prices=json.dumps({key: [column[index] for column in columns] for key, columns in prices.items()}),
         )
-        for place in chosen.tolist()
+        for index in chosen.tolist()
     ]
 
 

@@ -74,16 +74,16 @@ class Lane:
         self._by_id = {decision.id: decision for decision in orders}
         self._settled_ns = settled_ns
         self._last_ns = last_ns
-        self._places = self._fill_places()
+        self._indices = self._fill_indices()
 
-    def _fill_places(self) -> list[int]:
+    def _fill_indices(self) -> list[int]:
         import numpy
 
         if self.market is None or not self.orders:
             return []
         times = numpy.array([decision.as_of_ns for decision in self.orders], dtype="int64")
-        places: list[int] = numpy.searchsorted(self.market.prices.open_ns, times, side="left").tolist()
-        return places
+        indices: list[int] = numpy.searchsorted(self.market.prices.open_ns, times, side="left").tolist()
+        return indices
 
     def decision(self, decision_id: str) -> DecisionRecord | None:
         """Return a decision by its id."""
@@ -96,7 +96,7 @@ class Lane:
     def is_replaced(self) -> bool:
         """Tell whether a newer decision waits for the same bar as the next one."""
         following = self.at + 1
-        return following < len(self._places) and self._places[following] == self._places[self.at]
+        return following < len(self._indices) and self._indices[following] == self._indices[self.at]
 
     def next_step(self, position: Position | None) -> Step | None:
         """Return what happens next, as far as the bars tell."""
@@ -115,22 +115,22 @@ class Lane:
             yield Step(int(market.prices.open_ns[due]), _HORIZON, "close", market.open_at(due), "horizon")
         ends = [due, market.closed]
         if order is not None and order.kind == "order":
-            ends.append(self._places[self.at])
+            ends.append(self._indices[self.at])
         yield self._barrier(market, position, min(ends))
         yield self._funding(market, position)
 
     def _order(self, market: Market) -> Step | None:
         if self.at >= len(self.orders):
             return None
-        place, decision = self._places[self.at], self.orders[self.at]
-        if place == len(market.prices):
+        index, decision = self._indices[self.at], self.orders[self.at]
+        if index == len(market.prices):
             return None
-        time_ns = int(market.prices.open_ns[place])
+        time_ns = int(market.prices.open_ns[index])
         if time_ns <= self._settled_ns or time_ns < self._last_ns:
             return Step(max(self._settled_ns, self._last_ns), _FUNDING, "lapse", reason="late")
         if time_ns > decision.as_of_ns + horizon_ns(decision.horizons):
             return Step(time_ns, _ORDER, "lapse", reason="no_bar")
-        return Step(time_ns, _ORDER, "order", market.open_at(place))
+        return Step(time_ns, _ORDER, "order", market.open_at(index))
 
     def _barrier(self, market: Market, position: Position, end: int) -> Step | None:
         if position.target is None and position.stop is None:
@@ -141,8 +141,8 @@ class Lane:
         )
         if barrier is None:
             return None
-        place, price, reason = barrier
-        return Step(int(market.prices.open_ns[place]), _BARRIER, "close", exact(price), reason)
+        index, price, reason = barrier
+        return Step(int(market.prices.open_ns[index]), _BARRIER, "close", exact(price), reason)
 
     def _funding(self, market: Market, position: Position) -> Step | None:
         import numpy
@@ -151,12 +151,12 @@ class Lane:
         if funding is None:
             return None
         after = max(position.funded_ns, self._settled_ns)
-        place = int(numpy.searchsorted(funding.time_ns, after, side="right"))
-        if place == len(funding.time_ns) or int(funding.time_ns[place]) > market.known_ns:
+        index = int(numpy.searchsorted(funding.time_ns, after, side="right"))
+        if index == len(funding.time_ns) or int(funding.time_ns[index]) > market.known_ns:
             return None
-        time_ns = int(funding.time_ns[place])
+        time_ns = int(funding.time_ns[index])
         price = market.price_at(time_ns)
-        return Step(time_ns, _FUNDING, "funding", price or ZERO, "funding", exact(funding.rate[place]))
+        return Step(time_ns, _FUNDING, "funding", price or ZERO, "funding", exact(funding.rate[index]))
 
     def last_known_ns(self, position: Position | None) -> int | None:
         """Return until when it is known what happened, on closed bars; None where nothing can happen."""

@@ -47,23 +47,23 @@ class Market:
         """Return when the last closed bar opens; -1 where none is closed."""
         return int(self.prices.open_ns[self.closed - 1]) if self.closed else -1
 
-    def open_at(self, place: int) -> Decimal:
+    def open_at(self, index: int) -> Decimal:
         """Return the open of a bar."""
-        return exact(self.prices.open[place])
+        return exact(self.prices.open[index])
 
     def price_at(self, time_ns: int) -> Decimal | None:
         """Return the price at a time: the open of the bar that begins then, else the close of the one before."""
-        place = self.prices.first_at_or_after(time_ns)
-        if place < len(self.prices) and int(self.prices.open_ns[place]) == time_ns:
-            return self.open_at(place)
-        return exact(self.prices.close[place - 1]) if place else None
+        index = self.prices.first_at_or_after(time_ns)
+        if index < len(self.prices) and int(self.prices.open_ns[index]) == time_ns:
+            return self.open_at(index)
+        return exact(self.prices.close[index - 1]) if index else None
 
     def mismatch(self, decision: DecisionRecord) -> str | None:
         """Return why these may not be the prices that a decision was made on; None where they are."""
-        place = self.prices.last_before(decision.as_of_ns)
-        if decision.price is None or place is None:
+        index = self.prices.last_before(decision.as_of_ns)
+        if decision.price is None or index is None:
             return None
-        close = float(self.prices.close[place])
+        close = float(self.prices.close[index])
         if abs(close / decision.price - 1) <= _LARGEST_GAP:
             return None
         return (

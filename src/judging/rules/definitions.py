@@ -118,7 +118,7 @@ def read_rules(path: Path | None = None) -> Rules:
         raise RulesError(f"{file} {what}: a rules file is a list of tables named [[rule]].")
     if len(rows) > _MOST_RULES:
         raise RulesError(f"{file} has {len(rows):,} rules: at most {_MOST_RULES:,} are read.")
-    rules = tuple(_Reader(file, place, row).rule() for place, row in enumerate(rows, start=1))
+    rules = tuple(_Reader(file, number, row).rule() for number, row in enumerate(rows, start=1))
     names = [rule.name for rule in rules]
     for name in names:
         if names.count(name) > 1:
@@ -129,10 +129,10 @@ def read_rules(path: Path | None = None) -> Rules:
 class _Reader:
     """Reads one table."""
 
-    def __init__(self, file: Path, place: int, row: Mapping[str, Any]) -> None:
+    def __init__(self, file: Path, number: int, row: Mapping[str, Any]) -> None:
         self._row = row
         name = row.get("name")
-        self._where = f"{file}: rule {name!r:.80}" if isinstance(name, str) else f"{file}: rule {place}"
+        self._where = f"{file}: rule {name!r:.80}" if isinstance(name, str) else f"{file}: rule {number}"
 
     def rule(self) -> Rule:
         """Return the rule.

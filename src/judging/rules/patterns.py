@@ -75,14 +75,14 @@ class Pattern:
         for _ in range(_MOST_MATCHES):
             extracted = _extract([text for _, text in waiting], self._search)
             following = []
-            for (place, _), groups in zip(waiting, extracted, strict=True):
+            for (index, _), groups in zip(waiting, extracted, strict=True):
                 if groups is None:
                     continue
-                values = results[place] = results[place] or {name: set() for name in self.groups}
+                values = results[index] = results[index] or {name: set() for name in self.groups}
                 for name, value in _own(groups).items():
                     values[name].add(value)
                 if groups[_WHOLE] and groups[_REST]:
-                    following.append((place, groups[_REST]))
+                    following.append((index, groups[_REST]))
             waiting = following
             if not waiting:
                 break

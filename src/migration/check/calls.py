@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from src.migration.check.evaluate.evaluator import Evaluator
-    from src.migration.check.evaluate.module import Place, Scope
+    from src.migration.check.evaluate.module import Candidate, Scope
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,15 +112,15 @@ class Calls:
         self.command_lines = CommandLines(evaluator, vocabulary)
         self.foreign_constants: list[ForeignConstant] = []
 
-    def judge(self, place: Place, node: ast.Call) -> Iterator[Hit]:
+    def judge(self, candidate: Candidate, node: ast.Call) -> Iterator[Hit]:
         """Yield what makes a call a direct one."""
-        yield from self._judge(place, node)
+        yield from self._judge(candidate, node)
         for inner in _indirect_calls(node):
-            if not self._may_be_judged(inner, place.scope):
+            if not self._may_be_judged(inner, candidate.scope):
                 continue
-            inner_names = self.evaluator.dotted(inner.func, place.scope)
+            inner_names = self.evaluator.dotted(inner.func, candidate.scope)
             if any(name.startswith(PASSED_FUNCTIONS) for name in inner_names):
-                yield from self._judge(place, inner)
+                yield from self._judge(candidate, inner)
 
     def _may_be_judged(self, node: ast.Call, scope: Scope) -> bool:
         """Tell whether a call that is made for a caller may be a direct one, before anything is evaluated."""
@@ -134,13 +134,13 @@ class Calls:
         """Tell whether an assignment may set a client's address."""
         return any(isinstance(target, ast.Attribute) and target.attr in _ADDRESS_ATTRIBUTES for target in node.targets)
 
-    def assigned(self, place: Place, node: ast.Assign) -> Iterator[Hit]:
+    def assigned(self, candidate: Candidate, node: ast.Assign) -> Iterator[Hit]:
         """Yield a hit where an assignment sets a client's address: `client.base_url = ...`."""
         for target in node.targets:
             if isinstance(target, ast.Attribute) and target.attr in _ADDRESS_ATTRIBUTES:
                 owner = target.value.id if isinstance(target.value, ast.Name) else ""
                 for text in (
-                    self.evaluator.fold(node.value, place.scope) if owner and owner not in _SETTINGS_OBJECTS else ()
+                    self.evaluator.fold(node.value, candidate.scope) if owner and owner not in _SETTINGS_OBJECTS else ()
                 ):
                     provider = self._provider(text, target.attr, "", 2)
                     if provider:
@@ -148,25 +148,25 @@ class Calls:
                         yield Hit(rule="provider-url", provider=provider, what=what)
                         break
 
-    def _judge(self, place: Place, node: ast.Call) -> Iterator[Hit]:
-        last = self._last(node.func, place.scope)
+    def _judge(self, candidate: Candidate, node: ast.Call) -> Iterator[Hit]:
+        last = self._last(node.func, candidate.scope)
         if last in _IMPORTERS or _IMPORTING_NAME.search(last):
-            yield from self._imports(place, node)
+            yield from self._imports(candidate, node)
         elif last in _RUN_TEXTS:
-            yield from executed_text(self.evaluator.fold(argument(node, 0), place.scope), self.words)
-        elif not place.decorates:
+            yield from executed_text(self.evaluator.fold(argument(node, 0), candidate.scope), self.words)
+        elif not candidate.decorates:
             noted = len(self.foreign_constants)
-            hits = list(self._addresses(place, node, last))
-            if (hits or len(self.foreign_constants) > noted) and not self._requests(node, place.scope):
+            hits = list(self._addresses(candidate, node, last))
+            if (hits or len(self.foreign_constants) > noted) and not self._requests(node, candidate.scope):
                 hits = []
                 del self.foreign_constants[noted:]
             yield from hits
             if may_start_command(last) or self.command_lines.uses_shell_library:
-                names = self.evaluator.dotted(node.func, place.scope)
+                names = self.evaluator.dotted(node.func, candidate.scope)
                 if not _is_mock(names) and not _is_factory(names):
-                    yield from self.command_lines.hits(place, node, names, last)
+                    yield from self.command_lines.hits(candidate, node, names, last)
             if last in _AWS_CLIENTS:
-                yield from self._bedrock(place, node)
+                yield from self._bedrock(candidate, node)
 
     def _requests(self, node: ast.Call, scope: Scope) -> bool:
         """Tell whether what is called may send requests: it is no imitation, no store, and not the factory."""
@@ -179,10 +179,10 @@ class Calls:
         name = own_name(node, scope)
         return _last(node, self.evaluator.dotted(node, scope)) if name is None else name
 
-    def _imports(self, place: Place, node: ast.Call) -> Iterator[Hit]:
+    def _imports(self, candidate: Candidate, node: ast.Call) -> Iterator[Hit]:
         name = argument(node, 0, "name", "modname", "mod_name")
-        packages = self.evaluator.fold(argument(node, 9, "package"), place.scope)
-        for text in self.evaluator.fold(name, place.scope):
+        packages = self.evaluator.fold(argument(node, 9, "package"), candidate.scope)
+        for text in self.evaluator.fold(name, candidate.scope):
             modules = [package + text for package in packages] if text.startswith(".") else [text.replace(":", ".")]
             for module in modules:
                 provider = self.words.provider_of_module(module)
@@ -192,13 +192,13 @@ class Calls:
 
     # Addresses
 
-    def _addresses(self, place: Place, node: ast.Call, last: str) -> Iterator[Hit]:
-        names = self.evaluator.dotted(node.func, place.scope) if START in last else ()
+    def _addresses(self, candidate: Candidate, node: ast.Call, last: str) -> Iterator[Hit]:
+        names = self.evaluator.dotted(node.func, candidate.scope) if START in last else ()
         requests = _is_requesting(last) or any(name.startswith(_HTTP_LIBRARIES) for name in names)
-        for name, value, strength in self._arguments(place, node, last, requests):
+        for name, value, strength in self._arguments(candidate, node, last, requests):
             if not strength:
                 continue
-            for text in self.evaluator.fold(value, place.scope):
+            for text in self.evaluator.fold(value, candidate.scope):
                 provider = self._provider(text, name, last, strength)
                 if provider:
                     yield Hit(rule="provider-url", provider=provider, what=f"{display_address(text)} is called")
@@ -214,7 +214,9 @@ class Calls:
             provider = "ollama" if "ollama" in text.lower() else OTHER_SERVER
         return provider
 
-    def _arguments(self, place: Place, node: ast.Call, last: str, requests: bool) -> Iterator[tuple[str, ast.AST, int]]:
+    def _arguments(
+        self, candidate: Candidate, node: ast.Call, last: str, requests: bool
+    ) -> Iterator[tuple[str, ast.AST, int]]:
         """Yield arguments with how surely each is an address that is requested: 2 surely, 1 if it looks like one."""
         for index, value in enumerate(node.args):
             surely = (last in _URL_FIRST and index == 0) or (last in _URL_EARLY and index < 2)
@@ -224,7 +226,7 @@ class Calls:
                 yield "", value, 2 if surely else 1
         for keyword in node.keywords:
             if keyword.arg is None:
-                for container in self.evaluator.containers(keyword.value, place.scope):
+                for container in self.evaluator.containers(keyword.value, candidate.scope):
                     yield from (self._keyword(name, value, last, requests) for name, value in container)
             else:
                 yield self._keyword(keyword.arg, keyword.value, last, requests)
@@ -250,8 +252,8 @@ class Calls:
                 ForeignConstant(module=module, name=name, before=before[:200], rest=rest[:200])
             )
 
-    def _bedrock(self, place: Place, node: ast.Call) -> Iterator[Hit]:
-        for text in self.evaluator.fold(argument(node, 0, "service_name"), place.scope):
+    def _bedrock(self, candidate: Candidate, node: ast.Call) -> Iterator[Hit]:
+        for text in self.evaluator.fold(argument(node, 0, "service_name"), candidate.scope):
             if text in {"bedrock-runtime", "bedrock-agent-runtime"}:
                 yield Hit(rule="sdk-call", provider="bedrock", what=f"a client of {text} is made")
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from src.migration.check.evaluate.evaluator import Evaluator
-    from src.migration.check.evaluate.module import Place
+    from src.migration.check.evaluate.module import Candidate
 
 OTHER_SERVER = "another server"
 
@@ -71,25 +71,25 @@ class CommandLines:
             for value in values
         )
 
-    def hits(self, place: Place, node: ast.Call, names: tuple[str, ...], last: str) -> Iterator[Hit]:
+    def hits(self, candidate: Candidate, node: ast.Call, names: tuple[str, ...], last: str) -> Iterator[Hit]:
         """Yield what makes the command line that a call may start a direct call."""
-        yield from self._library_call(place, node, names)
+        yield from self._library_call(candidate, node, names)
         if not may_start_command(last):
             return
         is_known = last in _STARTING_NAMES or last.startswith(("exec", "spawn"))
         surely = is_known and any(name.lstrip("?").startswith(_STARTING_MODULES) for name in names)
         surely = surely or last in {"subprocess_exec", "subprocess_shell"}
         if surely and _WORDS_ONLY.search(last):
-            yield from self._words_as_arguments(place, node)
+            yield from self._words_as_arguments(candidate, node)
         commands: list[ast.expr | None] = [argument(node, 0, "args", "cmd", "command", "program")]
         if surely and (_LIST_SECOND.search(last) or last == "subprocess_shell"):
             commands = [*node.args[1:3]]
         for command in commands:
             if command is not None:
-                yield from self._command(place, command, surely)
+                yield from self._command(candidate, command, surely)
 
-    def _words_as_arguments(self, place: Place, node: ast.Call) -> Iterator[Hit]:
-        words = [self.evaluator.fold(value, place.scope) for value in self._spread(node.args, place)]
+    def _words_as_arguments(self, candidate: Candidate, node: ast.Call) -> Iterator[Hit]:
+        words = [self.evaluator.fold(value, candidate.scope) for value in self._spread(node.args, candidate)]
         starts = {0, 1} if words and "subprocess" in _called_name(node) else {0, 1, 2}
         for start in sorted(starts):
             hits = list(self._line(words[start:]))
@@ -97,29 +97,29 @@ class CommandLines:
             if hits:
                 return
 
-    def _spread(self, arguments: list[ast.expr], place: Place) -> Iterator[ast.AST]:
+    def _spread(self, arguments: list[ast.expr], candidate: Candidate) -> Iterator[ast.AST]:
         for value in arguments:
-            elements = next(self.evaluator.containers(value, place.scope), None)
+            elements = next(self.evaluator.containers(value, candidate.scope), None)
             yield from [value] if elements is None else [element for _, element in elements]
 
-    def _command(self, place: Place, command: ast.expr, surely: bool) -> Iterator[Hit]:
+    def _command(self, candidate: Candidate, command: ast.expr, surely: bool) -> Iterator[Hit]:
         """Judge a list of words, and a text where the call surely starts a command."""
-        for container in self.evaluator.containers(command, place.scope):
-            yield from self._line([self.evaluator.fold(value, place.scope) for _, value in container])
+        for container in self.evaluator.containers(command, candidate.scope):
+            yield from self._line([self.evaluator.fold(value, candidate.scope) for _, value in container])
         if surely:
-            for text in self.evaluator.fold(command, place.scope):
+            for text in self.evaluator.fold(command, candidate.scope):
                 yield from self._shell(text)
 
     def _shell(self, text: str) -> Iterator[Hit]:
         for words in shell_commands(text):
             yield from self._line([(word,) for word in words])
 
-    def _library_call(self, place: Place, node: ast.Call, names: tuple[str, ...]) -> Iterator[Hit]:
+    def _library_call(self, candidate: Candidate, node: ast.Call, names: tuple[str, ...]) -> Iterator[Hit]:
         """Judge a call of a library that has a function for each program: `sh.ollama("run")`."""
         for name in names:
             match = _SHELL_LIBRARIES.match(name)
             if match and match["name"] in COMMANDS:
-                arguments = (self.evaluator.fold(value, place.scope) for value in node.args)
+                arguments = (self.evaluator.fold(value, candidate.scope) for value in node.args)
                 yield from self._line([(match["name"],), *arguments])
 
     def _line(self, words: list[Word]) -> Iterator[Hit]:

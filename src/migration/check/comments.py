@@ -43,7 +43,7 @@ def _allow(token: tokenize.TokenInfo) -> Allow | None:
 
 
 def _in_brackets(rest: str) -> str:
-    """Return what stands between the first bracket and the one that closes it."""
+    """Return the text between the first bracket and the one that closes it."""
     depth = 0
     for index, character in enumerate(rest):
         depth += {"(": 1, ")": -1}.get(character, 0)

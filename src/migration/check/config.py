@@ -25,7 +25,7 @@ class AllowedPath:
     Attributes:
         path: A pattern of paths.
         reason: Empty where it gives none.
-        line: Where it stands in the configuration file, from 1.
+        line: Its line in the configuration file, from 1.
         rules: The rules that it allows to be broken; all, where it names none.
     """
 

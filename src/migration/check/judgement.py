@@ -61,7 +61,7 @@ def _judge_file(
 
 
 def _covers(allow: Allow, site: Site, alone: set[int]) -> bool:
-    """Tell whether a comment stands on the statement's lines, or by itself directly above them."""
+    """Tell whether a comment is on the statement's lines, or alone directly above them."""
     if not allow.reason:
         return False
     if site.first <= allow.line <= site.last:

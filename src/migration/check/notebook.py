@@ -1,6 +1,6 @@
 """Read a notebook's code cells as one Python module, and find each line of it again in its cell.
 
-Lines that only IPython understands become texts that stand for them: `%magic`, `!command`, `help?`. A cell of another
+Lines that only IPython understands are replaced by placeholders: `%magic`, `!command`, `help?`. A cell of another
 language is left out (`%%bash`), one that does not parse is named. The notebook's JSON is scanned and not decoded as a
 whole, so that a cell can be replaced while everything else stays what it is, byte for byte.
 """
@@ -44,7 +44,7 @@ class Cell:
         end: Where that JSON ends.
         source: Its text.
         python: Its text as Python; None where it is of another language, or does not parse.
-        magics: What stands for the lines that only IPython understands, and those lines.
+        magics: The placeholders of lines that only IPython understands, and those lines.
         first_line: The line of the module at which it begins; 0 where it is not in it.
         fault: Why it does not parse; empty where it does.
     """

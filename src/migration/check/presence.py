@@ -26,7 +26,7 @@ def without_stale(allows: tuple[Allow, ...], sites: Iterable[Site], tree: ast.Mo
 
 
 def _stands_on(allow: Allow, site: Site, allows: tuple[Allow, ...]) -> bool:
-    """Tell whether a comment stands on a statement's lines, or with other comments directly above them."""
+    """Tell whether a comment is on a statement's lines, or with other comments directly above them."""
     alone = {other.line for other in allows if other.alone}
     return site.first <= allow.line <= site.last or (
         allow.line < site.first and all(line in alone for line in range(allow.line, site.first))

@@ -67,7 +67,7 @@ class Allow:
     Attributes:
         line: From 1.
         column: From 1.
-        alone: Whether nothing else stands on its line, so that it covers the statement below it.
+        alone: Whether its line has nothing else, so that it covers the statement below it.
         reason: Empty where it gives none.
         text: The line, without its indentation.
     """
@@ -88,7 +88,7 @@ class Pending:
         name: The constant's name.
         before: The text before it in the argument.
         rest: The text after it.
-        site: Where the call stands, without a provider.
+        site: The call's location, without a provider.
     """
 
     module: str

@@ -16,7 +16,7 @@ from src.migration.check.cache import Cache, digest
 from src.migration.check.interrupts import interrupts_held
 from src.migration.check.records import Facts
 from src.migration.check.sites import facts_of, facts_of_notebook, unparseable
-from src.migration.check.vocabulary.quick_look import Interest
+from src.migration.check.vocabulary.word_filter import Interest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -14,13 +14,13 @@ from src.migration.check import notebook
 from src.migration.check.calls import Calls, own_name
 from src.migration.check.comments import allows_in
 from src.migration.check.evaluate.evaluator import Evaluator
-from src.migration.check.evaluate.module import Module, Place, first_line, header_end
+from src.migration.check.evaluate.module import Candidate, Module, first_line, header_end
 from src.migration.check.evaluate.texts import END, START
+from src.migration.check.node_filter import NodeFilter, judged_attributes
 from src.migration.check.presence import without_stale
 from src.migration.check.records import Facts, Hit, Pending, Site
-from src.migration.check.screening import Screening, judged_attributes
 from src.migration.check.traced import untraced
-from src.migration.check.vocabulary.quick_look import Interest
+from src.migration.check.vocabulary.word_filter import Interest
 from src.migration.check.vocabulary.words import (
     CHAT_VERBS,
     CLIENTS,
@@ -113,7 +113,7 @@ class _Analysis:
         self.module = Module(tree, judged_attributes(vocabulary))
         self.evaluator = Evaluator(self.module)
         self.calls = Calls(self.evaluator, vocabulary)
-        self.screening = Screening(self.module, vocabulary, uses_import_function=b"__import__" in source)
+        self.node_filter = NodeFilter(self.module, vocabulary, uses_import_function=b"__import__" in source)
         # `sys.modules` is spelled out, or put together for `getattr`.
         self._may_read_modules = b"modules" in source or b"getattr" in source or not source.isascii()
         self.pending: list[Pending] = []
@@ -121,24 +121,24 @@ class _Analysis:
     def facts(self) -> Facts:
         """Judge every place, then read the comments and the constants that other files may use."""
         sites: dict[tuple[object, ...], Site] = {}
-        for place in self.module.places:
-            hits = self._judge(place)
+        for candidate in self.module.candidates:
+            hits = self._judge(candidate)
             if hits is None:
                 continue
-            self.evaluator.start_place()
+            self.evaluator.start_candidate()
             self.calls.foreign_constants.clear()
             for hit in hits:
-                site = self._site(place, hit)
+                site = self._site(candidate, hit)
                 sites.setdefault((site.rule, site.provider, site.line, site.column), site)
             for constant in self.calls.foreign_constants:
-                rule = "dynamic-import" if _is_import(place.node) else "provider-url"
+                rule = "dynamic-import" if _is_import(candidate.node) else "provider-url"
                 self.pending.append(
                     Pending(
                         module=constant.module,
                         name=constant.name,
                         before=constant.before,
                         rest=constant.rest,
-                        site=self._site(place, Hit(rule=rule, provider="", what="")),
+                        site=self._site(candidate, Hit(rule=rule, provider="", what="")),
                     )
                 )
         may_trace = bool(sites) and (b".traced(" in self.source or b"http_client(" in self.source)
@@ -150,18 +150,18 @@ class _Analysis:
             pending=tuple(self.pending),
         )
 
-    def _judge(self, place: Place) -> Iterator[Hit] | None:
+    def _judge(self, candidate: Candidate) -> Iterator[Hit] | None:
         """Return what judges a place when it is asked for its hits; None where the place cannot be a direct call."""
-        node = place.node
+        node = candidate.node
         if isinstance(node, ast.Call):
-            return self._call(place, node) if self.screening.lets_call_through(node, place.scope) else None
+            return self._call(candidate, node) if self.node_filter.lets_call_through(node, candidate.scope) else None
         if isinstance(node, ast.Attribute):
-            return None if isinstance(node.ctx, ast.Store) else self._attribute(place, node)
+            return None if isinstance(node.ctx, ast.Store) else self._attribute(candidate, node)
         if isinstance(node, ast.Assign):
-            return self.calls.assigned(place, node) if self.calls.may_set_address(node) else None
+            return self.calls.assigned(candidate, node) if self.calls.may_set_address(node) else None
         if isinstance(node, ast.Subscript):
             is_read = self._may_read_modules and not isinstance(node.ctx, (ast.Store, ast.Del))
-            return self._loaded(place, node) if is_read else None
+            return self._loaded(candidate, node) if is_read else None
         if isinstance(node, ast.Import):
             return self._imported(alias.name for alias in node.names)
         if isinstance(node, ast.ImportFrom) and node.module and not node.level:
@@ -174,13 +174,13 @@ class _Analysis:
             if provider:
                 yield Hit(rule="sdk-import", provider=provider, what=f"{name} is imported")
 
-    def _call(self, place: Place, node: ast.Call) -> Iterator[Hit]:
-        yield from self.calls.judge(place, node)
+    def _call(self, candidate: Candidate, node: ast.Call) -> Iterator[Hit]:
+        yield from self.calls.judge(candidate, node)
         if isinstance(node.func, ast.Attribute) and node.func.attr != "attrgetter":
             return
-        names = self.evaluator.dotted(node.func, place.scope)
+        names = self.evaluator.dotted(node.func, candidate.scope)
         if names[0].rpartition(".")[2].lstrip("?") == "attrgetter":
-            texts = self.evaluator.fold(node.args[0] if node.args else None, place.scope)
+            texts = self.evaluator.fold(node.args[0] if node.args else None, candidate.scope)
             for text in texts:
                 if rule := chain_kind(f".{text}", frozenset()):
                     yield Hit(rule=rule, provider=UNKNOWN, what=f"{text} is read")
@@ -192,14 +192,17 @@ class _Analysis:
                     yield Hit(rule=rule or "sdk-call", provider=self._provider(name), what=f"{_end(name)} is called")
                     return
 
-    def _attribute(self, place: Place, node: ast.Attribute) -> Iterator[Hit]:
-        if self.screening.may_name_module(node.attr) and self._is_imported(node, place.scope):
-            yield from self._through_parent(self.evaluator.dotted(node, place.scope), node)
-        if not self.screening.lets_chain_through(node.attr) or getattr(place.parent, "attr", None) in _MOCK_ATTRIBUTES:
+    def _attribute(self, candidate: Candidate, node: ast.Attribute) -> Iterator[Hit]:
+        if self.node_filter.may_name_module(node.attr) and self._is_imported(node, candidate.scope):
+            yield from self._through_parent(self.evaluator.dotted(node, candidate.scope), node)
+        if (
+            not self.node_filter.lets_chain_through(node.attr)
+            or getattr(candidate.parent, "attr", None) in _MOCK_ATTRIBUTES
+        ):
             return
-        names = self.evaluator.dotted(node, place.scope)
-        is_called = isinstance(place.parent, ast.Call) and place.parent.func is node
-        keywords = _keywords(place.parent) if isinstance(place.parent, ast.Call) else frozenset()
+        names = self.evaluator.dotted(node, candidate.scope)
+        is_called = isinstance(candidate.parent, ast.Call) and candidate.parent.func is node
+        keywords = _keywords(candidate.parent) if isinstance(candidate.parent, ast.Call) else frozenset()
         for name in sorted(names, key=lambda name: self._provider(name) == UNKNOWN):
             rule = chain_kind(_bare(name), keywords)
             if rule or (is_called and self._is_sdk_method(name)):
@@ -224,12 +227,12 @@ class _Analysis:
             if provider and not self.words.provider_of_module(name.rpartition(".")[0]):
                 yield Hit(rule="sdk-import", provider=provider, what=f"{name} is used")
 
-    def _loaded(self, place: Place, node: ast.Subscript) -> Iterator[Hit]:
-        if own_name(node.value, place.scope) not in {"modules", None}:
+    def _loaded(self, candidate: Candidate, node: ast.Subscript) -> Iterator[Hit]:
+        if own_name(node.value, candidate.scope) not in {"modules", None}:
             return
-        if not self.evaluator.dotted(node.value, place.scope)[0].endswith("sys.modules"):
+        if not self.evaluator.dotted(node.value, candidate.scope)[0].endswith("sys.modules"):
             return
-        for text in self.evaluator.fold(node.slice, place.scope):
+        for text in self.evaluator.fold(node.slice, candidate.scope):
             provider = self.words.provider_of_module(text)
             if provider:
                 yield Hit(rule="dynamic-import", provider=provider, what=f"{text} is taken from sys.modules")
@@ -251,7 +254,7 @@ class _Analysis:
         for name, values in list(top.names.items()):
             if all(isinstance(value, str) for value in values):  # imports have their texts elsewhere
                 continue
-            self.evaluator.start_place()
+            self.evaluator.start_candidate()
             yield from self._export(name, values, top)
             owner = self.evaluator.objects.class_scope(ast.Name(id=name), top) if values else None
             for inner, inner_values in owner.names.items() if owner else ():
@@ -282,16 +285,16 @@ class _Analysis:
     def _lines(self) -> list[bytes]:
         return re.split(rb"\r\n|\r|\n", self.source)
 
-    def _site(self, place: Place, hit: Hit) -> Site:
-        line: int = getattr(place.node, "lineno", place.statement.lineno)
+    def _site(self, candidate: Candidate, hit: Hit) -> Site:
+        line: int = getattr(candidate.node, "lineno", candidate.statement.lineno)
         raw = self._lines[line - 1] if line <= len(self._lines) else b""
-        column = len(raw[: getattr(place.node, "col_offset", 0)].decode("utf-8", "replace")) + 1
+        column = len(raw[: getattr(candidate.node, "col_offset", 0)].decode("utf-8", "replace")) + 1
         return Site(
             rule=hit.rule,
             line=line,
             column=column,
-            first=first_line(place.statement),
-            last=header_end(place.statement),
+            first=first_line(candidate.statement),
+            last=header_end(candidate.statement),
             provider=hit.provider,
             what=hit.what,
             text=raw.decode("utf-8", "replace").strip()[:200],

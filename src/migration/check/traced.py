@@ -55,7 +55,7 @@ class _Uses:
     """The uses of names in one file.
 
     Attributes:
-        traced: Where the calls stand that make traced clients, as pairs of line and column from 1.
+        traced: The locations of calls that make traced clients, as pairs of line and column from 1.
     """
 
     def __init__(self, tree: ast.Module, vocabulary: Vocabulary) -> None:
@@ -129,7 +129,7 @@ class _Uses:
         )
 
     def _is_about_types(self, node: ast.AST) -> bool:
-        """Tell whether an expression stands in an annotation, a handler, an `isinstance` or a test for None."""
+        """Tell whether an expression is part of an annotation, a handler, an `isinstance` or a test for None."""
         if self._is_tested(node):
             return True
         child, parent = node, self._parents.get(node)

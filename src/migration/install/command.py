@@ -31,7 +31,7 @@ To take it all back, byte for byte:
 
 
 def refusal(root: Path) -> str | None:
-    """Return why nothing can be installed into a folder, or None; the folder is looked at, not its files."""
+    """Return why nothing can be installed into a folder, or None; only the folder is checked, not its files."""
     try:
         plan.require_checkout(root)
     except Refused as error:

@@ -78,7 +78,7 @@ class _Search:
         self._ours = ours
         self._ends = time.monotonic() + LONGEST_S
         self._dropped: list[str] = []
-        self._dropped_before: list[str] = []  # old versions of ours that nobody has any more
+        self._dropped_before: list[str] = []  # old versions of ours that no index has any more
         self._files: tuple[str, ...] = ()
         self._before: tuple[str, ...] | None = None
 

@@ -63,7 +63,7 @@ def broken_places(root: Path, modules: Modules, written: Collection[str]) -> lis
     Args:
         root: The checkout.
         modules: The modules of the packages after the installation.
-        written: The files that are written or go, which are not looked at.
+        written: The files that are written or removed, which are skipped.
     """
     broken: set[Broken] = set()
     has_own_src = functools.cache(lambda folder: (folder / "src").is_dir())

@@ -60,7 +60,7 @@ def _shown(book: Notebook) -> set[str]:
 
 
 def _reviewed(site: ReportedSite, book: Notebook, shown: set[str]) -> ReportedSite:
-    """Return a site whose reply itself is shown as one to look at: it is another object now."""
+    """Return a site whose reply itself is shown as `review`: it is another object now."""
     if site.status != MIGRATED:
         return site
     line = book.module.split("\n")[site.line - 1]

@@ -45,7 +45,7 @@ def write_json(file: Path, outcomes: Sequence[Outcome], sites: Sequence[Reported
 def print_summary(
     outcomes: Sequence[Outcome], sites: Sequence[ReportedSite], failures: Sequence[str], *, written: bool, shown: bool
 ) -> None:
-    """Print the places that a person must look at, then the totals.
+    """Print the sites that need a review, then the totals.
 
     Args:
         outcomes: What became of each file.

@@ -74,7 +74,7 @@ def _is_traced(site: Site, clients: list[TraceableClient], traced_sdks: frozense
 
 
 def of_traced_clients(plan: Plan, clients: list[TraceableClient], values: Evaluator, name: str) -> list[ReportedSite]:
-    """Return the clients that are traced and whose calls stand elsewhere, or are a framework's."""
+    """Return the traced clients whose calls are in other files, or are a framework's."""
     origins = _origins(plan)
     return [
         ReportedSite(
@@ -123,7 +123,7 @@ def _may_ask(value: Value, site: Site) -> bool:
 
 
 def of_handlers(plan: Plan, values: Evaluator, name: str, fault: str) -> list[ReportedSite]:
-    """Return what became of handlers whose calls stand in other files."""
+    """Return the sites of handlers whose calls are in other files."""
     own_packages = {sdk.PACKAGES[site.sdk] for site in plan.sites}
     reported = []
     for package, error in plan.unhandled.items():

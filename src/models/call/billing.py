@@ -74,8 +74,8 @@ class Bill:
             model: Whose request failed.
             request: The request.
             error: Why it failed.
-            raised: The exception that says so.
-            assembly: What a stream had brought by then.
+            raised: The exception.
+            assembly: What a stream had delivered before the failure.
         """
         if not self._is_open:
             return

@@ -190,7 +190,7 @@ class BudgetGate:
             self._observation.event("budget", level="WARNING", status_message=text)
 
 
-budget_states.register()  # where calls count in budgets, rules of alerts may ask how those stand
+budget_states.register()  # where calls count in budgets, alert rules may ask for their status
 _warned: set[tuple[str, int]] = set()
 # By how much the most expensive call of a model passed its estimate: providers count what they do not show.
 _underestimates: dict[tuple[str, str], float] = {}
@@ -266,7 +266,7 @@ def _tier(model: ModelHooks, request: ModelRequest) -> str:
 
 
 def _refuse_without_traces(chosen: Sequence[Budget]) -> None:
-    """Refuse budgets by what only a trace tells: they would hold nothing, or all runs together, unsaid."""
+    """Refuse budgets that need a trace (of agents, environments, runs): without one they would limit nothing."""
     for item in chosen:
         needed = (
             "runs"
@@ -287,8 +287,8 @@ def _matching(budget: Budget) -> str:
 
 
 def _refusal(budget: Budget, refusal: Refusal, highest_usd: float, now: float) -> str:
-    standing = refusal.standing
-    spent, reserved, cost = map(amounts.usd, (standing.spent_usd, standing.reserved_usd, highest_usd))
+    balance = refusal.balance
+    spent, reserved, cost = map(amounts.usd, (balance.spent_usd, balance.reserved_usd, highest_usd))
     text = (
         f"the {budget.window}'s budget of {amounts.limit(budget.limit_usd)} ({_matching(budget)}, {budget.source}) is "
         f"not enough: {spent} spent, {reserved} reserved by calls under way, and this call may cost {cost}. Nothing "

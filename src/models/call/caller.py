@@ -1,4 +1,4 @@
-"""Remember who asked for a stream, which begins when its first chunk is read: by other code, perhaps."""
+"""Attribute a stream to the agent that requested it: it begins when its first chunk is read, perhaps by other code."""
 
 from __future__ import annotations
 

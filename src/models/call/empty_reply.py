@@ -1,4 +1,4 @@
-"""Say what a reply without text and tool calls means."""
+"""Classify a reply without text and tool calls."""
 
 from __future__ import annotations
 

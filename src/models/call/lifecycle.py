@@ -69,7 +69,7 @@ class Call:
         self._bill = Bill()
         self._earlier = earlier
         self._assembly: StreamAssembly | None = None  # of the stream that is being read
-        self._place: limiter.Place | None = None
+        self._admission: limiter.Admission | None = None
         self._is_counted = False
         self.has_emitted = False
         is_for_vectors = model.operation == "embeddings"
@@ -110,17 +110,17 @@ class Call:
         limit = self._model.limiter
         if limit is None:
             return
-        place, wait_s = limit.reserve(limiter.expected_tokens(request), self._remaining().total), 0.0
-        if place is None:
+        admission, wait_s = limit.reserve(limiter.expected_tokens(request), self._remaining().total), 0.0
+        if admission is None:
             raise RateLimited(f"the limit set here ({limit}) lets this call go only after its deadline")
         try:
-            while nap_s := min(place.wait_s(), self._remaining().total, limiter.LONGEST_NAP_S):
+            while nap_s := min(admission.wait_s(), self._remaining().total, limiter.LONGEST_NAP_S):
                 wait_s += nap_s
                 yield Sleep(nap_s)
         except BaseException:  # cancelled, or past its deadline
-            place.give_back()
+            admission.give_back()
             raise
-        self._place = place
+        self._admission = admission
         if wait_s:
             self._observation.update(metadata={"limiter_wait_s": round(wait_s, 3)})
 
@@ -146,7 +146,7 @@ class Call:
         return self._account(self._model._read(raw, request))
 
     def _backoff(self, raised: Exception) -> Sleep:
-        """Return the wait before the next attempt; raise the error where there is to be none."""
+        """Return the wait before the next attempt; raise the error where it is not retried."""
         error = self._classify(raised)
         self._add_failure(error, raised)
         self._assembly = None
@@ -168,8 +168,8 @@ class Call:
         """Add up tokens and money, move think tags into the reasoning, and refuse a completion without content."""
         usage = self._bill.add(self._model, self._request, completion)
         self._budget.settle(self._bill)
-        if self._place is not None:
-            self._place.correct(usage.total_tokens if usage else None)
+        if self._admission is not None:
+            self._admission.correct(usage.total_tokens if usage else None)
         if self._model.operation == "embeddings":
             return completion
         text, thought = think_tags.split(completion.content)
@@ -362,7 +362,7 @@ class Call:
         )
 
     def _fail(self, raised: BaseException) -> BaseException:
-        """Record the failure on the generation; return what is to be raised: a ModelError, or the interruption."""
+        """Record the failure on the generation; return the exception to raise: a ModelError, or the interruption."""
         interrupted = not isinstance(raised, Exception)
         error = raised_errors.interruption(raised) if interrupted else self._classify(raised)
         error.attempts = max(self._attempts, 1)

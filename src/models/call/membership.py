@@ -1,4 +1,4 @@
-"""Know whether a call is that of a swarm's member, which shows as exactly one generation under the member's label."""
+"""Mark the calls of a swarm's member: each is traced as exactly one generation under the member's label."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# The label of the member that calls; None outside a swarm, "" for a member without a label.
+# The label of the calling member; None outside a swarm, "" for a member without a label.
 MEMBER: ContextVar[str | None] = ContextVar("moondev_member", default=None)
 
 

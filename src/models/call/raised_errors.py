@@ -1,4 +1,4 @@
-"""Decide what an exception that ends a call is recorded as, and what may be seen of it."""
+"""Decide how an exception that ends a call is recorded, and what of it may be shown."""
 
 from __future__ import annotations
 

@@ -132,7 +132,7 @@ def write_usage(observation: Observation, usage: Usage | None, cost: Cost) -> No
 
 
 def _cost_details(usage: Usage | None, cost: Cost) -> dict[str, float] | None:
-    """Return what Langfuse's server is to take for the cost; None leaves it to the prices that its user has set there.
+    """Return the cost details for Langfuse's server; None leaves the cost to the prices that its user has set there.
 
     Where nothing says what a call used, the server would count the tokens of its texts and price them: a total of 0
     keeps it from that, whether the call cost nothing or nobody knows what it cost.

@@ -83,8 +83,8 @@ class SdkCall(Call):
     def _account(self, completion: Completion) -> Completion:
         usage = self._bill.add(self._model, self._request, completion)
         self._budget.settle(self._bill)
-        if self._place is not None:
-            self._place.correct(usage.total_tokens if usage else None)
+        if self._admission is not None:
+            self._admission.correct(usage.total_tokens if usage else None)
         return completion
 
     @override

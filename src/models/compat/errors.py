@@ -13,7 +13,7 @@ from typing import Any
 from src.models import errors
 from src.models.errors import ModelError
 
-# The SDKs' classes, and which errors of the factory stand for them alone.
+# The SDKs' classes, and the errors of the factory that correspond to each of them only.
 _COUNTERPARTS: dict[str, tuple[type[ModelError], ...]] = {
     "AuthenticationError": (errors.AuthenticationFailed,),
     "PermissionDeniedError": (errors.PermissionRefused,),
@@ -53,7 +53,7 @@ def as_sdk_raises(error: ModelError, raised: BaseException) -> BaseException:
 
 
 def _counterpart(error: ModelError, raised: Exception) -> type[ModelError]:
-    """Return the class of an error, or the one that stands for the SDK's exception alone.
+    """Return the class of an error, or the one that corresponds to the SDK's exception only.
 
     A handler of the SDK's class that was translated into the factory's then catches what it did before. It never caught
     Python's own TypeError or ValueError, which SDKs raise where a key is missing: those are a ModelError and no more.

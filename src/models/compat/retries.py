@@ -38,7 +38,7 @@ class SdkRetries:
         self._made = 0
 
     def wait_after(self, raised: BaseException, elapsed_s: float) -> float | None:
-        """Return the seconds to wait before the next attempt, or None where there is to be none.
+        """Return the seconds to wait before the next attempt, or None to give up.
 
         Args:
             raised: What the SDK has raised.

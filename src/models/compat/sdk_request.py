@@ -143,7 +143,7 @@ class _NotPlainError(Exception):
 def _copied(value: Any) -> Any:
     """Return a copy of a value of JSON's kinds, in which the objects of an SDK's replies are left as they are.
 
-    A stream is asked for later than it is made, and a program may have added to its list by then.
+    A stream is requested later than it is made, and the program may have added to its list in between.
     """
     if isinstance(value, str | int | float | bool | None) or hasattr(value, "model_dump"):
         return value

@@ -9,7 +9,7 @@ from typing import Any, Final
 # The fields by which a body is recognised as an error's.
 ERROR_FIELDS: Final = ("error", "detail", "message", "msg", "type", "code", "status_code", "status", "errors")
 _LONGEST_LINE: Final = 600
-# As much of a text as is looked at for a line, and how much at its end may be the half of a secret that was cut.
+# How much of a text is read for one line, and how much at its end may be part of a secret that was cut in two.
 _LONGEST_READ: Final = 20_000
 _CUT_EDGE: Final = 2_000
 

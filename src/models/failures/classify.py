@@ -191,7 +191,7 @@ def _first_match(rows: Sequence[tuple[re.Pattern[str], type[ModelError]]], words
 
 
 def _effective_status(status: int | None, detail: Mapping[str, Any]) -> int | None:
-    """Return the status that an error's own words stand for, where its number is missing or generic."""
+    """Return the status that an error's words mean, where its number is missing or generic."""
     if status not in (None, 400, 500):
         return status
     words = (str(detail.get(name) or "").lower() for name in ("type", "code", "status"))

@@ -94,13 +94,13 @@ def _shell_commands(line: str) -> Iterator[list[str]]:
 
 
 def _program_targets(words: Sequence[str]) -> Iterator[tuple[str, int | None]]:
-    places = (
+    starts = (
         range(min(len(words), _MOST_BEFORE)) if words and _BEFORE_PROGRAM.fullmatch(words[0]) else range(len(words[:1]))
     )
-    for place in places:
-        program = re.split(r"[/\\]", words[place])[-1].removesuffix(".exe")
+    for start in starts:
+        program = re.split(r"[/\\]", words[start])[-1].removesuffix(".exe")
         calling_words, host = _PROGRAMS.get(program, (frozenset(), ""))
-        if any(argument.partition("=")[0] in calling_words for argument in words[place + 1 :]):
+        if any(argument.partition("=")[0] in calling_words for argument in words[start + 1 :]):
             name, _, port = host.partition(":")
             yield name, int(port) if port else None
             return

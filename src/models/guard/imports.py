@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class ImportHook:
-    """Calls a function of its own for each of some modules when it was imported, each time that it is.
+    """Calls a module's action each time that the module has been imported.
 
     Args:
         actions: What to do with a module, by its name.

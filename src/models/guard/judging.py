@@ -39,7 +39,7 @@ class DirectCallBlocked(RuntimeError):
 
 
 @dataclass(frozen=True, slots=True)
-class _Place:
+class _CodeLine:
     """The line of the user's code that a request comes from."""
 
     file: str
@@ -50,7 +50,7 @@ class _Place:
 
 
 _mode: Mode | None = None
-_warned_of: set[tuple[_Place, str]] = set()
+_warned_of: set[tuple[_CodeLine, str]] = set()
 _lock = threading.Lock()
 _exempt: ContextVar[bool] = ContextVar("moondev_guard_exempt", default=False)
 _passing: ContextVar[bool] = ContextVar("moondev_guard_passing", default=False)
@@ -120,9 +120,9 @@ def judge(host: str | None, port: int | None, route: str) -> bool:
         return True
     token = _judging.set(True)
     try:
-        place = _caller()
-        if not _is_allowed(place):
-            _report(place, host, route)
+        line = _caller()
+        if not _is_allowed(line):
+            _report(line, host, route)
     finally:
         _judging.reset(token)
     return True
@@ -139,38 +139,38 @@ def _is_traced() -> bool:
     return double_counting.is_in_generation(trace.get_current_span().get_span_context().span_id)
 
 
-def _caller() -> _Place:
+def _caller() -> _CodeLine:
     """Return the innermost line that is neither a library's nor this package's."""
     frame: FrameType | None = sys._getframe(1)
-    without_file: _Place | None = None  # code that is in no file, such as `python -c` or a notebook's cell
+    without_file: _CodeLine | None = None  # code that is in no file, such as `python -c` or a notebook's cell
     while frame is not None:
         file = frame.f_code.co_filename
         if file.startswith("<") and not file.startswith("<frozen"):
-            without_file = without_file or _Place(file, frame.f_lineno)
+            without_file = without_file or _CodeLine(file, frame.f_lineno)
         elif not file.startswith((*_OUR_FOLDERS, *_LIBRARY_FOLDERS)):
-            return _Place(file, frame.f_lineno)
+            return _CodeLine(file, frame.f_lineno)
         frame = frame.f_back
-    return without_file or _Place(f"thread {threading.current_thread().name}", 0)
+    return without_file or _CodeLine(f"thread {threading.current_thread().name}", 0)
 
 
-def _is_allowed(place: _Place) -> bool:
+def _is_allowed(line: _CodeLine) -> bool:
     """Tell whether MOONDEV_GUARD_ALLOW (patterns of files) or a `direct-call: allow` comment allows a place."""
     patterns = [item.strip() for item in os.environ.get("MOONDEV_GUARD_ALLOW", "").split(",") if item.strip()]
-    if any(fnmatch.fnmatch(place.file, pattern) or place.file.endswith(os.sep + pattern) for pattern in patterns):
+    if any(fnmatch.fnmatch(line.file, pattern) or line.file.endswith(os.sep + pattern) for pattern in patterns):
         return True
-    lines = (linecache.getline(place.file, number) for number in (place.line, place.line - 1) if number > 0)
+    lines = (linecache.getline(line.file, number) for number in (line.line, line.line - 1) if number > 0)
     return any("direct-call: allow" in line for line in lines)
 
 
-def _report(place: _Place, host: str, route: str) -> None:
-    message = f"{place} calls {host} directly ({route}): it is not traced. Ask through ModelFactory.get_model(...)"
+def _report(line: _CodeLine, host: str, route: str) -> None:
+    message = f"{line} calls {host} directly ({route}): it is not traced. Ask through ModelFactory.get_model(...)"
     if _mode == "block":
         raise DirectCallBlocked(
             f"{message}, allow the line with `# direct-call: allow (reason)`, or set MOONDEV_GUARD=warn. "
             "Nothing was sent."
         )
     with _lock:
-        is_known = (place, canonical(host)) in _warned_of
-        _warned_of.add((place, canonical(host)))
+        is_known = (line, canonical(host)) in _warned_of
+        _warned_of.add((line, canonical(host)))
     if not is_known:
         _log.warning("%s, or allow the line with `# direct-call: allow (reason)`.", message)

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import SplitResult, urlsplit
 
-from src.models.guard import commands, curl, grpc, judging, wire
+from src.models.guard import commands, curl, grpc, judging, sockets
 from src.models.guard.imports import ImportHook
 
 if TYPE_CHECKING:
@@ -65,12 +65,12 @@ def _cover_aiohttp(module: Any) -> None:
 
 
 def _cover_sockets(_: Any) -> None:
-    wire.cover()
+    sockets.cover()
 
 
 # What guards a module, by the module in which its classes are defined or handed on.
 _ACTIONS: Final[dict[str, Callable[[Any], None]]] = {
-    "socket": _cover_sockets, **dict.fromkeys(wire.TLS_MODULES, _cover_sockets), "gevent._socket3": _cover_sockets,
+    "socket": _cover_sockets, **dict.fromkeys(sockets.TLS_MODULES, _cover_sockets), "gevent._socket3": _cover_sockets,
     "gevent.resolver.thread": _cover_resolver, "asyncio": _cover_asyncio, "http.client": _cover_http_client,
     "httpx": _cover_httpx, "httpx._client": _cover_httpx, "httpx2": _cover_httpx, "httpx2._client": _cover_httpx,
     "httpcore": _cover_httpcore, "httpcore2": _cover_httpcore, "aiohttp": _cover_aiohttp,
@@ -167,7 +167,7 @@ def _on_event(event: str, args: tuple[Any, ...]) -> None:
     if judging.mode() is None:
         return
     if event == "socket.connect":  # of a class that was made after all others were covered, perhaps
-        wire.cover_kind(type(args[0]))
+        sockets.cover_kind(type(args[0]))
     if judging.is_passing():
         return
     if event in ("socket.getaddrinfo", "socket.gethostbyname"):
@@ -193,7 +193,7 @@ def _is_pool_lookup(frame: FrameType | None) -> bool:
 
 
 def _passes_lookups_on(frame: FrameType) -> bool:
-    """Tell whether code belongs to gevent, eventlet or the guard, which stand between a lookup and its caller."""
+    """Tell whether code belongs to gevent, eventlet or the guard, which come between a lookup and its caller."""
     return any(part in frame.f_code.co_filename for part in _BETWEEN)
 
 

@@ -1,4 +1,4 @@
-"""Say how budgets stand to rules of alerts, which lie in a layer below."""
+"""Give alert rules, which lie in a layer below, the status of the budgets."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from src.models.limits import budgets
-from src.models.limits.standings import standing_data
+from src.models.limits.budget_status import status_data
 from src.observability.alerts import budgets as alert_budgets
 from src.observability.alerts.budgets import BudgetState
 from src.observability.store.budgets import BudgetStore
@@ -16,17 +16,17 @@ if TYPE_CHECKING:
 
 
 def register() -> None:
-    """Let rules of alerts know the budgets of this process."""
+    """Register the budgets of this process with the alert rules."""
     alert_budgets.use(budget_states)
 
 
 def budget_states(store: Path, now_s: float) -> list[BudgetState]:
-    """Return how the budgets that are set stand in a store.
+    """Return the status of each configured budget in a store.
 
     Raises:
         InvalidRequest: the budgets are set wrongly; the message names the variable.
     """
-    rows = [standing_data(item, _budget_store(store), now_s) for item in budgets.current()]
+    rows = [status_data(item, _budget_store(store), now_s) for item in budgets.current()]
     return [
         BudgetState(
             window=row["window"],

@@ -22,14 +22,14 @@ _LIMIT = re.compile(r"(\d+(?:\.\d+)?)\s*(rpm|tpm)", re.IGNORECASE)
 _CHARACTERS_PER_TOKEN: Final = 4
 _EXPECTED_OUTPUT_TOKENS: Final = 512
 _MINUTE_S: Final = 60.0
-# How long a call that waits sleeps at most, before it looks whether those ahead of it have left the queue.
+# The longest sleep of a waiting call, after which it checks whether calls ahead of it have left the queue.
 LONGEST_NAP_S: Final = 1.0
 # A server counts requests when they arrive, a little later than they are admitted here, and not all equally late.
 _MARGIN_S: Final = 0.05
 
 
 @dataclass(slots=True, eq=False)
-class Place:
+class Admission:
     """A call's place: in the queue until `wait_s` returns 0, then among the calls of the last minute.
 
     Attributes:
@@ -44,7 +44,7 @@ class Place:
     state: Literal["waiting", "admitted", "past", "given back"] = "waiting"
 
     def wait_s(self) -> float:
-        """Return the seconds until the call may be sent; 0 admits it, and it is to be sent at once."""
+        """Return the seconds until the call may be sent; 0 admits it, and the caller must then send it at once."""
         return self.limiter._wait_s(self)
 
     def give_back(self) -> None:
@@ -68,65 +68,65 @@ class Limiter:
     requests_per_minute: float | None = None
     tokens_per_minute: float | None = None
     clock: Callable[[], float] = time.monotonic
-    _admitted: deque[Place] = field(default_factory=deque, repr=False)
+    _admitted: deque[Admission] = field(default_factory=deque, repr=False)
     _admitted_tokens: float = field(default=0.0, repr=False)
-    _queue: list[Place] = field(default_factory=list, repr=False)
+    _queue: list[Admission] = field(default_factory=list, repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
-    def reserve(self, tokens: int, max_wait_s: float) -> Place | None:
+    def reserve(self, tokens: int, max_wait_s: float) -> Admission | None:
         """Return a place for a call.
 
         Args:
             tokens: What the call is expected to use.
             max_wait_s: Where the wait would be longer, no place is taken and None is returned.
         """
-        place = Place(limiter=self, tokens=float(tokens))
+        admission = Admission(limiter=self, tokens=float(tokens))
         with self._lock:
             now = self.clock()
             self._forget_before(now)
-            place.moment = self._moment_after(len(self._queue), place, now)
-            if place.moment - now > max_wait_s:
+            admission.moment = self._moment_after(len(self._queue), admission, now)
+            if admission.moment - now > max_wait_s:
                 return None
-            self._queue.append(place)
-            return place
+            self._queue.append(admission)
+            return admission
 
-    def _wait_s(self, place: Place) -> float:
+    def _wait_s(self, admission: Admission) -> float:
         with self._lock:
-            if place.state != "waiting":
+            if admission.state != "waiting":
                 return 0.0
             now = self.clock()
             self._forget_before(now)
-            position = self._queue.index(place)
-            place.moment = self._moment_after(position, place, now)
-            if place.moment > now:
-                return place.moment - now
+            position = self._queue.index(admission)
+            admission.moment = self._moment_after(position, admission, now)
+            if admission.moment > now:
+                return admission.moment - now
             del self._queue[position]
-            place.moment, place.state = now, "admitted"
-            self._admitted.append(place)
-            self._admitted_tokens += place.tokens
+            admission.moment, admission.state = now, "admitted"
+            self._admitted.append(admission)
+            self._admitted_tokens += admission.tokens
             return 0.0
 
-    def _give_back(self, place: Place) -> None:
+    def _give_back(self, admission: Admission) -> None:
         with self._lock:
-            if place.state == "waiting":
-                place.state = "given back"
-                self._queue.remove(place)
+            if admission.state == "waiting":
+                admission.state = "given back"
+                self._queue.remove(admission)
                 self._plan()
 
-    def _correct(self, place: Place, used: int) -> None:
+    def _correct(self, admission: Admission, used: int) -> None:
         with self._lock:
-            if place.state == "admitted":
-                self._admitted_tokens += used - place.tokens
-            place.tokens = float(used)
+            if admission.state == "admitted":
+                self._admitted_tokens += used - admission.tokens
+            admission.tokens = float(used)
             self._plan()
 
     def _plan(self) -> None:
         """Set anew when the calls in the queue may be sent."""
         now = self.clock()
-        for position, place in enumerate(self._queue):
-            place.moment = self._moment_after(position, place, now)
+        for position, admission in enumerate(self._queue):
+            admission.moment = self._moment_after(position, admission, now)
 
-    def _moment_after(self, position: int, place: Place, now: float) -> float:
+    def _moment_after(self, position: int, admission: Admission, now: float) -> float:
         """Return the first moment at which a call may be sent after those before it: admitted ones and waiting ones.
 
         A call ahead that is due and has not woken up yet counts as sent now, which it is at the earliest.
@@ -141,14 +141,14 @@ class Limiter:
         limit = self.tokens_per_minute
         if limit is None:
             return moment
-        tokens = place.tokens + sum(item.tokens for item in queue[:position])
+        tokens = admission.tokens + sum(item.tokens for item in queue[:position])
         if tokens + self._admitted_tokens <= limit:
             return moment
-        return max(moment, self._moment_for_tokens(position, place, now, limit))
+        return max(moment, self._moment_for_tokens(position, admission, now, limit))
 
-    def _moment_for_tokens(self, position: int, place: Place, now: float, limit: float) -> float:
+    def _moment_for_tokens(self, position: int, admission: Admission, now: float, limit: float) -> float:
         """Return the first moment with room for a call's tokens; one that exceeds the limit waits until it is alone."""
-        tokens = place.tokens
+        tokens = admission.tokens
         for item in reversed(self._queue[:position]):
             tokens += item.tokens
             if tokens > limit:
@@ -170,9 +170,9 @@ class Limiter:
         """Forget the calls that no window of the present holds any more."""
         admitted, window_s = self._admitted, self._most_requests()[1]
         while admitted and admitted[0].moment + window_s <= now:
-            place = admitted.popleft()
-            place.state = "past"
-            self._admitted_tokens -= place.tokens
+            admission = admitted.popleft()
+            admission.state = "past"
+            self._admitted_tokens -= admission.tokens
 
     def __str__(self) -> str:
         """Return the limits as `parse` reads them."""
@@ -195,7 +195,7 @@ def parse(text: str | Limiter, name: str = "limit") -> Limiter:
         name: The setting or the variable that holds them, for the error.
 
     Raises:
-        InvalidRequest: the text names no limit, or something else besides.
+        InvalidRequest: the text names no limit, or contains anything else.
     """
     if isinstance(text, Limiter):
         return text

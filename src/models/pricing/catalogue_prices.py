@@ -108,7 +108,7 @@ def _prices(provider: str, model: str, tier: str | None, slot: int) -> PriceList
         source=source,
         date=day,
         longest_prompt=corrections.longest_prompt(provider, listed.id),
-        besides=corrections.besides(provider, listed.id),
+        also_billed=corrections.also_billed(provider, listed.id),
     )
 
 

@@ -69,8 +69,8 @@ def is_outdated(provider: str, listed_model: str, at: float) -> bool:
     return at >= _OUTDATED_SINCE and (provider, listed_model) in _OUTDATED
 
 
-def besides(provider: str, listed_model: str) -> Mapping[str, str]:
-    """Return what else is billed with a unit of a model at a price that nobody knows here, by the unit."""
+def also_billed(provider: str, listed_model: str) -> Mapping[str, str]:
+    """Return the units that are billed together with other units of a model, at a price that is not known here."""
     is_fixed = provider == "openai" and _FIXED_SEARCH_CONTENT.match(listed_model)
     return {"web_searches": "web_search_content"} if is_fixed else {}
 

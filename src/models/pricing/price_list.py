@@ -46,7 +46,8 @@ class PriceList:
     """A model's prices at one time; `unpriced` says why none of them holds for a request, such as its service tier.
 
     `overrides` tells, of a user's own table, that it comes before the catalogue. The rates hold for prompts of at most
-    `longest_prompt` tokens, None for all. `besides` maps a unit to what else is billed with it at an unknown price.
+    `longest_prompt` tokens, None for all. `also_billed` maps a unit to another that is billed with it
+    at an unknown price.
     """
 
     rates: Mapping[str, Rate]
@@ -55,7 +56,7 @@ class PriceList:
     unpriced: str | None = None
     overrides: bool = False
     longest_prompt: int | None = None
-    besides: Mapping[str, str] = field(default_factory=dict, hash=False)
+    also_billed: Mapping[str, str] = field(default_factory=dict, hash=False)
 
     @property
     def is_tiered(self) -> bool:

@@ -123,7 +123,7 @@ def _cost(prices: PriceList | None, usage: Usage) -> Cost:
         if depends_on_prompt and rate.tiers:
             unknown.append(f"{unit} above the price for short prompts")
         parts[unit] = count * rate.at(prompt_tokens or 0)
-    unknown += [other for unit, other in prices.besides.items() if counts.get(unit)]
+    unknown += [other for unit, other in prices.also_billed.items() if counts.get(unit)]
     return Cost(parts=parts, unknown=tuple(unknown), source=prices.source, date=prices.date)
 
 

@@ -23,7 +23,9 @@ def exclusive(
     total: int | None = None,
     problem: str | None = None,
 ) -> Usage | None:
-    """Return the buckets of one reply; None where both sides are missing. One that is missing is the total's rest.
+    """Return the buckets of one reply; None where prompt and output are both missing.
+
+    Where one of them is missing, it is the rest of the total.
 
     A prompt includes the tokens read from or written to a cache, and an output includes reasoning, unless the total
     shows that they are counted separately (xAI counts reasoning so, gateways to Anthropic the cache), or the part is
@@ -36,7 +38,7 @@ def exclusive(
         written: The tokens written to a cache.
         reasoning: The tokens of reasoning.
         total: The reported total.
-        problem: What else is wrong with the counts.
+        problem: What is wrong with the counts apart from that; None for nothing.
     """
     if prompt is None and output is None:
         return None
@@ -59,26 +61,26 @@ def exclusive(
         output=output,
         output_reasoning_tokens=reasoning,
     )
-    return with_problem(usage, problem or other_total(usage, total))
+    return with_problem(usage, problem or total_problem(usage, total))
 
 
 def _excess(part: int | None, whole: int, name: str) -> str:
     return f"{part} {name} are more than the {whole} that they are part of"
 
 
-def other_total(usage: Usage, total: int | None) -> str | None:
+def total_problem(usage: Usage, total: int | None) -> str | None:
     """Return what is wrong with a usage whose buckets do not sum up to the reported total; None for nothing."""
     parts = usage.total_tokens if total else None
     return None if parts is None or parts == total else f"its parts sum up to {parts}, its total is {total}"
 
 
 def with_problem(usage: Usage, problem: str | None) -> Usage:
-    """Return a usage with what is wrong with it, where something is."""
+    """Return a usage with its contradiction, if there is one."""
     return replace(usage, contradiction=_CONTRADICTION + problem) if problem else usage
 
 
 def with_units(usage: Usage | None, units: Mapping[str, int]) -> Usage | None:
-    """Return a usage with what else was used; the units of which there is none are left out."""
+    """Return a usage with further units; those with a count of 0 are left out."""
     used = {name: count for name, count in units.items() if count} if units else {}
     if not used:
         return usage
@@ -86,7 +88,7 @@ def with_units(usage: Usage | None, units: Mapping[str, int]) -> Usage | None:
 
 
 def _completed(prompt: int | None, output: int | None, total: int | None) -> tuple[int | None, int | None]:
-    """Return both sides; one that is missing is the rest of the total, where that leaves any."""
+    """Return prompt and output; a missing one is the rest of the total, if there is any."""
     if total is not None and prompt is None and output is not None and total > output:
         return total - output, output
     if total is not None and output is None and prompt is not None and total > prompt:
@@ -110,7 +112,7 @@ def _separate(prompt: int, output: int, reasoning: int, cache: int, total: int |
     return all_separate, all_separate
 
 
-def mismatch(usage: Usage | None, total: int | None) -> dict[str, object]:
+def total_note(usage: Usage | None, total: int | None) -> dict[str, object]:
     """Return a note for the trace where the buckets do not sum up to the total that the provider reports."""
     if usage is None or not total or usage.total_tokens in (None, total):
         return {}

@@ -229,7 +229,7 @@ def _hosted_tools(raw: Any, output: list[Any]) -> dict[str, int]:
     """
     counts = {unit: sum(field(item, "type") == kind for item in output) for kind, unit in _TOOLS.items()}
     hosted = [field(item, "environment") for item in output if field(item, "type") == "shell_call"]
-    counts["shell_sessions"] = sum(text(place, "type").startswith("container") for place in hosted)
+    counts["shell_sessions"] = sum(text(item, "type").startswith("container") for item in hosted)
     actions = [text(field(item, "action"), "type") for item in output if field(item, "type") == "web_search_call"]
     billed = count(field(field(raw, "tool_usage"), "web_search"), "num_requests")
     searches = sum(action in ("", "search") for action in actions) if billed is None else billed

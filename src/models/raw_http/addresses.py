@@ -45,7 +45,7 @@ class Route:
     provider: str
     protocol: Protocol
     model: str
-    place: str  # host and path, without credentials and query
+    endpoint: str  # host and path, without credentials and query
 
     @property
     def is_for_embeddings(self) -> bool:
@@ -68,7 +68,7 @@ def route(address: str) -> Route | None:
                 provider=_provider(host, port, protocol),
                 protocol=protocol,
                 model=model,
-                place=f"{host}{parts.path}",
+                endpoint=f"{host}{parts.path}",
             )
     return None
 

@@ -46,7 +46,7 @@ def completion(body: bytes, route: Route, model: str) -> Completion:
 
 
 def texts_of(body: Mapping[str, Any]) -> Any:
-    """Return what a request asks the embeddings of, as it stands in the body of any of the protocols."""
+    """Return the inputs of a request for embeddings, as the body has them, in any of the protocols."""
     for name in ("input", "prompt", "content", "requests"):
         if body.get(name) is not None:
             return body[name]

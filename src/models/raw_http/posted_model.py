@@ -84,7 +84,7 @@ class PostedModel(BaseModel):
         return self.provider == "ollama" and not model.endswith(("-cloud", ":cloud")) and "." not in self._host()
 
     def _host(self) -> str:
-        host = self._route.place.partition("/")[0]
+        host = self._route.endpoint.partition("/")[0]
         return "" if host in ("127.0.0.1", "0.0.0.0") else host  # noqa: S104 - compared with, not bound to
 
     @override

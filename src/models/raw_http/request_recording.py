@@ -74,7 +74,7 @@ class RequestRecording:
         """Yield the seconds to wait, time after time, until the budgets that the user has set admit the request.
 
         Raises:
-            BudgetExceeded: a hard budget has too little left; nothing is to be sent.
+            BudgetExceeded: a hard budget has too little left; the caller must send nothing.
         """
         while self._steps is not None and isinstance(self._step, Sleep):
             yield self._step.seconds
@@ -159,7 +159,7 @@ class RequestRecording:
                 self.fail(GeneratorExit())
 
     def _advance(self, result: Any) -> None:
-        """Take the generation to its next step, past the chunks that nobody reads here."""
+        """Advance the generation to its next step; the chunks it emits on the way are not needed here."""
         if self._steps is not None:
             with self._collecting():
                 step = self._steps.send(result)

@@ -43,7 +43,7 @@ def _multiple_of(validator: Any, step: float, instance: Any, _: Mapping[str, Any
 
 @lru_cache(maxsize=128)
 def model_validator(model: Any) -> Any:
-    """Return a validator for a Pydantic model that checks its steps exactly; None where its own is to be used."""
+    """Return a validator for a Pydantic model that checks its steps exactly; None where its own serves."""
     from pydantic_core import SchemaError, SchemaValidator
 
     schema = model.__pydantic_core_schema__

@@ -82,7 +82,7 @@ def arguments_model(function: Callable[..., object]) -> type[pydantic.BaseModel]
     _, texts = _docstring(function)
     hints = _hints(function)
     fields: dict[str, Any] = {}
-    for place, parameter in enumerate(inspect.signature(function).parameters.values()):
+    for index, parameter in enumerate(inspect.signature(function).parameters.values()):
         name = parameter.name
         hint = _hint(function, parameter, hints)
         options: dict[str, Any] = {"alias": name}
@@ -92,7 +92,7 @@ def arguments_model(function: Callable[..., object]) -> type[pydantic.BaseModel]
         if parameter.default is not inspect.Parameter.empty:
             options["default"] = parameter.default
         _require_schema(function, name, hint)
-        fields[f"p{place}"] = (hint, pydantic.Field(**options))
+        fields[f"p{index}"] = (hint, pydantic.Field(**options))
     config = pydantic.ConfigDict(extra="forbid", use_enum_values=False)
     return pydantic.create_model(name_of(function), __config__=config, **fields)
 

@@ -24,7 +24,7 @@ def has_truth_value(value: object) -> bool:
 
 @lru_cache(maxsize=128)
 def model_validator(model: Any) -> Any:
-    """Return a validator for a Pydantic model whose numbers are no truth values; None where its own is to be used."""
+    """Return a validator for a Pydantic model whose numbers are no truth values; None where its own serves."""
     from pydantic_core import SchemaError, SchemaValidator
 
     schema = model.__pydantic_core_schema__

@@ -88,12 +88,12 @@ def _prepared(call: ToolCall, tools: Sequence[object]) -> Callable[[], object]:
 
 
 def _bound(function: Callable[..., object], arguments: Any) -> Callable[[], object]:
-    """Return a function with the arguments that a model gave; its own defaults stand for the others."""
+    """Return a function bound to the arguments that a model gave; its defaults fill in the others."""
     positional: list[object] = []
     named: dict[str, object] = {}
-    for place, parameter in enumerate(inspect.signature(function).parameters.values()):
+    for index, parameter in enumerate(inspect.signature(function).parameters.values()):
         if parameter.kind is inspect.Parameter.POSITIONAL_ONLY:
-            positional.append(getattr(arguments, f"p{place}"))
-        elif f"p{place}" in arguments.model_fields_set:
-            named[parameter.name] = getattr(arguments, f"p{place}")
+            positional.append(getattr(arguments, f"p{index}"))
+        elif f"p{index}" in arguments.model_fields_set:
+            named[parameter.name] = getattr(arguments, f"p{index}")
     return functools.partial(function, *positional, **named)

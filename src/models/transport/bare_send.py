@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 from src.observability.langfuse_sdk import patched_sdks
 
 if TYPE_CHECKING:
-    from src.models.transport.steps import Steps
+    from src.models.transport.sync_async import Steps
 
 _METHODS: Final = ("send", "_send_handling_auth", "_send_handling_redirects", "_send_single_request")
 _BENEATH_SEND: Final = frozenset(_METHODS) - {"send"}
@@ -109,7 +109,7 @@ class BareSender:
             self._http.cookies.extract_cookies(response)
 
     def _redirect(self, response: Any, request: Any) -> Any:
-        """Return the request that a redirect asks for; None where there is no redirect, or none is to be followed."""
+        """Return the request that a redirect asks for; None for no redirect, or one that is not followed."""
         if 300 <= response.status_code < 400 and response.has_redirect_location and self._http.follow_redirects:
             return self._http._build_redirect_request(request, response)
         return None

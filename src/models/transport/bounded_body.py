@@ -56,7 +56,7 @@ def bound(response: Any, *, most_bytes: int, deadline: float, is_stream: bool, a
 
 
 class Decoder:
-    """Decompresses the pieces of a body, with at most so many bytes at a time."""
+    """Decompresses the pieces of a body, a bounded number of bytes at a time."""
 
     def __init__(self, encoding: str) -> None:
         if encoding not in ENCODINGS:

@@ -61,7 +61,7 @@ async def acheck_reply(response: Any) -> None:
 
 
 def _raise_malformed_refusal(response: Any) -> None:
-    """Raise the error of a refusal whose JSON is not an object: SDKs break on it before they look at its status."""
+    """Raise the error of a refusal whose JSON is not an object: SDKs break on it before they read its status."""
     body = _json(response.content)
     if not isinstance(body, dict | _NotJson):
         raise classify.from_status(response.status_code, body, response.headers)

@@ -22,13 +22,13 @@ from weakref import ref
 
 import orjson
 
-from src.models.transport import bare_send, bounded_body, bounded_stream, client_settings, http_hooks, steps
+from src.models.transport import bare_send, bounded_body, bounded_stream, client_settings, http_hooks, sync_async
 from src.observability.langfuse_sdk import patched_sdks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterator
 
-    from src.models.transport.steps import Steps
+    from src.models.transport.sync_async import Steps
     from src.models.types import Timeouts
 
     Read = Callable[[Any], Any]
@@ -112,7 +112,7 @@ class _Template:
                 headers[name] = str(timeouts.read)
         if has_cookies:
             cookies.set_cookie_header(request)
-        request.read()  # so that hooks may look at its content
+        request.read()  # so that hooks may read its content
         return request
 
 
@@ -202,7 +202,7 @@ class Replay:
             ask: Has the SDK make the call; raises what the SDK raises.
             read: Reads a response with status 200; None leaves it to the SDK.
         """
-        return steps.run(self._steps(key, body, timeouts, ask, read))
+        return sync_async.run(self._steps(key, body, timeouts, ask, read))
 
     async def acall(
         self,
@@ -213,7 +213,7 @@ class Replay:
         read: Read = read_json_object,
     ) -> Any:
         """Do what `call` does, in asyncio."""
-        return await steps.arun(self._steps(key, body, timeouts, ask, read))
+        return await sync_async.arun(self._steps(key, body, timeouts, ask, read))
 
     def _steps(
         self, key: Hashable, body: bytes | None, timeouts: Timeouts, ask: Callable[[], Any], read: Read

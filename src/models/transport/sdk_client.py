@@ -83,7 +83,7 @@ class Connection:
         return await self._replay.acall(route.path, self._body(route, payload), timeouts, ask, read)
 
     def close(self) -> Any:
-        """Close the client; what an asynchronous one returns is to be awaited."""
+        """Close the client; await the result of an asynchronous one."""
         return self.client.close()
 
     def _body(self, route: Route, payload: Mapping[str, Any]) -> bytes | None:

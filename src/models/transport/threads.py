@@ -43,7 +43,7 @@ async def in_thread(work: Callable[..., Any], *arguments: Any) -> Any:
             failure = error
         try:
             loop.call_soon_threadsafe(deliver, result, failure)
-        except RuntimeError:  # the loop has closed: nobody waits any more
+        except RuntimeError:  # the loop has closed, and with it the caller has gone
             return
 
     threading.Thread(target=run, name="moondev-call", daemon=True).start()

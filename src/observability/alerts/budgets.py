@@ -1,4 +1,4 @@
-"""Let rules ask how budgets stand: they are set and counted by the layer of models, which hands its answer down."""
+"""Let rules ask for the status of budgets, which the layer of models sets and counts, and hands down."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class BudgetState:
-    """How one budget stands.
+    """The status of one budget.
 
     Attributes:
         window: run, hour, day or month.
@@ -38,11 +38,11 @@ _source: Callable[[Path, float], Sequence[BudgetState]] | None = None
 
 
 def use(source: Callable[[Path, float], Sequence[BudgetState]]) -> None:
-    """Let rules ask `source`, which takes a store's file and a time, and returns how the budgets that are set stand."""
+    """Let rules ask `source`, which takes a store's file and a time and returns the status of the budgets."""
     global _source  # noqa: PLW0603 - one for a process
     _source = source
 
 
 def states(store: Path, now_s: float) -> Sequence[BudgetState] | None:
-    """Return how the budgets stand; None where this process has loaded nothing that knows budgets."""
+    """Return the status of the budgets; None where this process has loaded nothing that knows budgets."""
     return None if _source is None else _source(store, now_s)

@@ -1,4 +1,4 @@
-"""Read where messages go. Secrets stand in the environment; the file names the variables that hold them."""
+"""Read where messages go. Secrets are in the environment; the file names the variables that hold them."""
 
 from __future__ import annotations
 
@@ -50,27 +50,27 @@ def read_destinations(table: Any, wrong: Wrong) -> dict[str, Destination]:
 
 
 def _destination(name: str, row: Mapping[str, Any], wrong: Wrong) -> Destination:
-    place = f"destination.{name}"
+    section = f"destination.{name}"
     kind = row.get("kind")
     if kind not in DESTINATION_KINDS:
         problem = "is missing" if kind is None else f"is {kind!r:.60}"
-        raise wrong("", f"{place}.kind", f"{problem}: give one of {', '.join(DESTINATION_KINDS)}")
+        raise wrong("", f"{section}.kind", f"{problem}: give one of {', '.join(DESTINATION_KINDS)}")
     needed, possible = _KEYS[kind]
     for key in row:
         if key not in {"kind", "timeout"} | needed | possible:
             advice = "name the variable that holds it, in url_env: the address is a secret" if key == "url" else (
                 f"use {', '.join(sorted(needed | possible | {'timeout'}))}"
             )  # fmt: skip
-            raise wrong("", f"{place}.{key}", f"is no key of {kind}: {advice}")
+            raise wrong("", f"{section}.{key}", f"is no key of {kind}: {advice}")
     for key in sorted(needed):
         if key not in row:
-            raise wrong("", f"{place}.{key}", "is missing")
+            raise wrong("", f"{section}.{key}", "is missing")
     if kind == "webhook" and ("url" in row) == ("url_env" in row):
-        raise wrong("", place, "needs either url, or url_env where the address is a secret")
-    return Destination(name=name, kind=kind, **_values(place, row, wrong))
+        raise wrong("", section, "needs either url, or url_env where the address is a secret")
+    return Destination(name=name, kind=kind, **_values(section, row, wrong))
 
 
-def _values(place: str, row: Mapping[str, Any], wrong: Wrong) -> dict[str, Any]:
+def _values(section: str, row: Mapping[str, Any], wrong: Wrong) -> dict[str, Any]:
     """Return the fields of a destination."""
     readers: dict[str, tuple[str, Callable[[Any], Any]]] = {
         "url": ("url", fields.text),
@@ -86,7 +86,7 @@ def _values(place: str, row: Mapping[str, Any], wrong: Wrong) -> dict[str, Any]:
             try:
                 values[field] = read(row[key])
             except FieldProblem as problem:
-                raise wrong("", f"{place}.{key}", str(problem)) from problem
+                raise wrong("", f"{section}.{key}", str(problem)) from problem
     return values
 
 

@@ -43,5 +43,5 @@ def alerts_path(environ: Mapping[str, str] | None = None, folder: Path | None = 
         folder = folder or Path.cwd()
     except OSError:  # it has been deleted
         return None
-    places = (folder, *folder.parents)[: dotenv_file.top_of_project(folder) + 1]
-    return next((place / _NAME for place in places if (place / _NAME).is_file()), None)
+    candidates = (folder, *folder.parents)[: dotenv_file.top_of_project(folder) + 1]
+    return next((candidate / _NAME for candidate in candidates if (candidate / _NAME).is_file()), None)

@@ -1,4 +1,4 @@
-"""Write what people are told of a rule, as plain data: one document for every form of destination."""
+"""Write the notification about a rule as plain data: one document for every form of destination."""
 
 from __future__ import annotations
 

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import Any
 
-    from src.observability.alerts.book import Book, Waiting
     from src.observability.alerts.rules import Destination, RuleFile
+    from src.observability.alerts.state_file import StateFile, WaitingMessage
 
 _log = logging.getLogger("moondev.alerts")
 _FIRST_BACKOFF_S: Final = 10.0
@@ -46,17 +46,17 @@ class Outbox:
         offline: Whether nothing may leave this machine; commands run all the same.
     """
 
-    def __init__(self, book: Book, clock: Callable[[], float], *, offline: bool = False) -> None:
-        self._book = book
+    def __init__(self, state_file: StateFile, clock: Callable[[], float], *, offline: bool = False) -> None:
+        self._state_file = state_file
         self._clock = clock
         self._offline = offline
         self._failing: set[str] = set()  # destinations of which the log knows that they do not work
 
-    def deliver(self, rules: RuleFile) -> list[Waiting]:
+    def deliver(self, rules: RuleFile) -> list[WaitingMessage]:
         """Send what is due; return what waits afterwards."""
         now = self._clock()
-        by_destination: dict[str, list[Waiting]] = {}
-        for item in self._book.waiting():
+        by_destination: dict[str, list[WaitingMessage]] = {}
+        for item in self._state_file.waiting():
             destination = rules.destinations.get(item.destination)
             if destination is None or now - item.created > _GIVE_UP_S:
                 self._give_up(item, "it is no longer in the alerts file" if destination is None else item.problem)
@@ -69,9 +69,9 @@ class Outbox:
         ]
         if calls:
             run_together(calls)
-        return self._book.waiting()
+        return self._state_file.waiting()
 
-    def _bring(self, destination: Destination, items: Sequence[Waiting]) -> None:
+    def _bring(self, destination: Destination, items: Sequence[WaitingMessage]) -> None:
         """Send messages to one destination until it takes one not."""
         began = time.monotonic()
         for item in items:
@@ -81,21 +81,21 @@ class Outbox:
             if not result.is_sent:
                 self._failed(destination, item, result)
                 return
-            self._book.sent(item.id)
+            self._state_file.sent(item.id)
             if destination.name in self._failing:
                 self._failing.discard(destination.name)
                 _log.warning("Alerts to %s are delivered again.", destination.name)
 
-    def _failed(self, destination: Destination, item: Waiting, result: Delivery) -> None:
+    def _failed(self, destination: Destination, item: WaitingMessage, result: Delivery) -> None:
         backoff = min(_FIRST_BACKOFF_S * 2 ** min(item.attempts, 10), _LONGEST_BACKOFF_S)
         wait_s = max(backoff, min(result.wait_s or 0.0, _LONGEST_WAIT_S))
-        self._book.postpone(item.id, result.detail, self._clock() + wait_s)
+        self._state_file.postpone(item.id, result.detail, self._clock() + wait_s)
         if destination.name not in self._failing:
             self._failing.add(destination.name)
             _log.error(
                 "Alerts to %s are not delivered (%s): they wait, and are tried again.", destination.name, result.detail
             )
 
-    def _give_up(self, item: Waiting, reason: str) -> None:
-        self._book.sent(item.id)
+    def _give_up(self, item: WaitingMessage, reason: str) -> None:
+        self._state_file.sent(item.id)
         _log.error("A message of the alert %s to %s is given up: %s.", item.rule, item.destination, reason or "too old")

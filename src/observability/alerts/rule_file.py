@@ -10,9 +10,9 @@ from src.observability import dotenv_file
 from src.observability.alerts import fields
 from src.observability.alerts.destination_table import read_destinations
 from src.observability.alerts.fields import FieldProblem
+from src.observability.alerts.key_lines import line_of
 from src.observability.alerts.location import VARIABLE, AlertsError
-from src.observability.alerts.places import line_of
-from src.observability.alerts.quiet import DAYS, Quiet
+from src.observability.alerts.quiet_hours import DAYS, QuietHours
 from src.observability.alerts.rules import KINDS, LOG, MISSING, SEVERITIES, Rule, RuleFile
 
 if TYPE_CHECKING:
@@ -176,7 +176,7 @@ class _Reading:
             raise self._wrong(rule, "where", f"has {unknown!r}: {kind} is chosen by {', '.join(names)}")
         return {name: self._field(table, name, fields.text, rule) for name in table}
 
-    def _quiet(self, table: Any, rule: str) -> Quiet | None:
+    def _quiet(self, table: Any, rule: str) -> QuietHours | None:
         if table is False:
             return None
         if not isinstance(table, dict):
@@ -192,7 +192,7 @@ class _Reading:
             wrong = next((item for item in items if item not in known), None)
             if wrong is not None:
                 raise self._wrong(rule, key, f"has {wrong!r}: give some of {', '.join(known)}")
-        return Quiet(
+        return QuietHours(
             begin=begin,
             end=end,
             zone=self._zone(table, rule),
@@ -237,9 +237,9 @@ class _Reading:
     def _wrong(self, rule: str, key: str, problem: str) -> AlertsError:
         if rule in ("", _QUIET_TABLE):
             table, _, last = f"{'quiet.' if rule else ''}{key}".rpartition(".")
-            place, line = f"{rule}: " if rule else "", line_of(self._text, table, last)
+            section, line = f"{rule}: " if rule else "", line_of(self._text, table, last)
         else:
-            place = f"rule {rule}: " if rule.startswith("number ") else f"rule {rule!r}: "
+            section = f"rule {rule}: " if rule.startswith("number ") else f"rule {rule!r}: "
             line = line_of(self._text, "rule", key, self._number)
         at = f", line {line}" if line is not None else ""
-        return AlertsError(f"{self._path}{at}: {place}{key}{' ' if key else ''}{problem}.")
+        return AlertsError(f"{self._path}{at}: {section}{key}{' ' if key else ''}{problem}.")

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Any
 
-    from src.observability.alerts.quiet import Quiet
+    from src.observability.alerts.quiet_hours import QuietHours
 
 KindName = Literal["cost", "error_rate", "latency", "agreement", "no_decision", "no_call", "budget"]
 Severity = Literal["info", "warning", "critical"]
@@ -128,7 +128,7 @@ class Rule:
     min_n: int = 1
     where: Mapping[str, str] = field(default_factory=dict)
     repeat_s: float | None = None
-    quiet: Quiet | None = None
+    quiet: QuietHours | None = None
     missing: Missing = "hold"
     severity: Severity = "warning"
     to: tuple[str, ...] = (LOG,)
@@ -150,7 +150,7 @@ class Rule:
 
     @property
     def sign(self) -> str:
-        """Return how a value that it fires at stands to the threshold."""
+        """Return the comparison with the threshold at which it fires."""
         return "for" if self.is_silence else "<" if self.measure.is_below else ">="
 
     def is_met(self, value: float) -> bool:

@@ -1,4 +1,4 @@
-"""Decide from a rule's state and a reading what its next state is, and whether people are told."""
+"""Decide from a rule's state and a reading what its next state is, and whether to notify."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def _is_of_too_few(rule: Rule, reading: Reading) -> bool:
 def step(
     rule: Rule, state: State, reading: Reading, now: float, *, gap_s: float, waits: bool = False
 ) -> tuple[State, News | None]:
-    """Return the next state of a rule, and what people are told.
+    """Return the next state of a rule, and the notification.
 
     Args:
         rule: The rule.

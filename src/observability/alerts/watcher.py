@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from src.observability.alerts import messages
-from src.observability.alerts.book import Book
 from src.observability.alerts.measures import measure
 from src.observability.alerts.outbox import Outbox
 from src.observability.alerts.readings import Reading
 from src.observability.alerts.rules import LOG
+from src.observability.alerts.state_file import StateFile
 from src.observability.alerts.states import new_state, step
 from src.observability.store.reader import StoreReader
 from src.observability.store.schema import SpoolError
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
-    from src.observability.alerts.book import Waiting
     from src.observability.alerts.rules import Rule, RuleFile
+    from src.observability.alerts.state_file import WaitingMessage
     from src.observability.alerts.states import News, State
 
 _log = logging.getLogger("moondev.alerts")
@@ -37,7 +37,7 @@ class Checked:
         rule: The rule.
         state: Its state afterwards.
         reading: What it measured.
-        news: What people are told.
+        news: The notifications.
     """
 
     rule: Rule
@@ -58,7 +58,7 @@ class Pass:
 
     is_leading: bool
     checked: tuple[Checked, ...] = ()
-    waiting: tuple[Waiting, ...] = field(default=())
+    waiting: tuple[WaitingMessage, ...] = field(default=())
 
 
 def check(
@@ -66,7 +66,7 @@ def check(
     store: Path,
     states: Mapping[str, tuple[State, Mapping[str, Any]]],
     now: float,
-    waiting: Sequence[Waiting] = (),
+    waiting: Sequence[WaitingMessage] = (),
 ) -> list[Checked]:
     """Check all rules against their states; nothing is written.
 
@@ -125,8 +125,8 @@ class Watcher:
         self.rules = rules
         self._owner = owner
         self._clock = clock
-        self.book = Book(store, str(rules.path))
-        self._outbox = Outbox(self.book, clock, offline=offline)
+        self.state_file = StateFile(store, str(rules.path))
+        self._outbox = Outbox(self.state_file, clock, offline=offline)
         self._offline = offline
 
     def run_once(self) -> Pass:
@@ -136,9 +136,9 @@ class Watcher:
             BookError: the states cannot be kept.
         """
         now = self._clock()
-        if not self.book.lead(self._owner, now):
+        if not self.state_file.lead(self._owner, now):
             return Pass(is_leading=False)
-        checked = check(self.rules, self._store, self.book.states(), now, self.book.waiting())
+        checked = check(self.rules, self._store, self.state_file.states(), now, self.state_file.waiting())
         states = {item.rule.name: (item.state, messages.reading_data(item.rule, item.reading)) for item in checked}
         documents = [
             (item, messages.message(item.rule, item.state, item.reading, item.news, now))
@@ -151,7 +151,7 @@ class Watcher:
             for name in dict.fromkeys(item.rule.to)
             if self.rules.destinations[name].kind != LOG and not self._is_held_back(name)
         ]
-        if not self.book.save(states, addressed, owner=self._owner, now=now):
+        if not self.state_file.save(states, addressed, owner=self._owner, now=now):
             return Pass(is_leading=False)
         for item, document in documents:
             if LOG in item.rule.to:
@@ -161,7 +161,7 @@ class Watcher:
 
     def leave(self) -> None:
         """Let another process check the rules at once."""
-        self.book.leave(self._owner)
+        self.state_file.leave(self._owner)
 
     def _is_held_back(self, name: str) -> bool:
         return self._offline and self.rules.destinations[name].kind != "command"

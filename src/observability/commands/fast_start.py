@@ -194,7 +194,7 @@ def _import_help() -> None:
 
 
 class _LoadedWhenUsed(type):
-    """A class that loads the one it stands for when it is used."""
+    """A stand-in that loads the real class when it is used."""
 
     module: str
 

@@ -35,7 +35,7 @@ def follow(
     from_start: bool,
     as_json: bool = False,
 ) -> None:
-    """Print observations of every process as they end, until the user stops it or so many are printed.
+    """Print observations of every process as they end, until the user stops it or `count` are printed.
 
     Args:
         reader: The store.
@@ -114,7 +114,7 @@ def _no_page(seq: int) -> _Page:
 
 
 def _rows_after(connection: sqlite3.Connection, seq: int, limit: int, wanted: TraceFilter) -> _Page:
-    """Return what fits of the next observations, up to which number they were looked at, and the newest number."""
+    """Return the next observations that fit, the number up to which observations were read, and the newest number."""
     from src.observability.search.matching import single_conditions
     from src.observability.store.records import by_column
     from src.observability.store.schema import readable

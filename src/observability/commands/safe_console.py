@@ -38,7 +38,7 @@ class SafeConsole(Console):
 
     @property
     def file(self) -> IO[str]:
-        """Return the stream itself: what stands before it (a live table's, ours) would show our own styles as text."""
+        """Return the stream itself: its wrappers (a live table's, ours) would show our own styles as text."""
         stream: Any = super().file
         while (inner := getattr(stream, "rich_proxied_file", None)) is not None:
             stream = inner

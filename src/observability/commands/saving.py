@@ -38,7 +38,7 @@ class _Writer(Protocol):
 def save(path: Path, items: Iterable[StoredObservation], *, total: int | None) -> int:
     """Write observations to a file and return how many there were.
 
-    Until all are written they stand in a file beside it, which is removed where anything fails.
+    They are written to a temporary file beside it, which is removed where anything fails.
 
     Args:
         path: The file; its suffix is .jsonl, .csv or .parquet. One that exists is replaced.

@@ -76,7 +76,7 @@ def _check_keys(settings: Settings) -> tuple[bool | None, str]:
     key, secret = settings.langfuse_public_key or "", settings.langfuse_secret_key or ""
     server = Requester(langfuse_destination(settings.langfuse_host, key, secret, switches=settings.langfuse))
     with contextlib.closing(server):
-        reply = server.request(lambda client, place: ask(client, place, "/api/public/projects"))
+        reply = server.request(lambda client, target: ask(client, target, "/api/public/projects"))
         if reply.status is None:
             return False, f"does not answer: {reply.detail}"
         if reply.status in (401, 403):

@@ -62,14 +62,14 @@ def _widths(
     """Return the widths as above, where the cells of a column may be broken at its breakable width."""
     least = [width if most is None else min(width, most) for most, width in zip(breakable, natural, strict=True)]
     shown = list(range(len(columns)))
-    while sum(least[place] + _GAP for place in shown) - _GAP > available:
-        place = max(shown, key=lambda item: (columns[item].rank, item))
-        if columns[place].rank == 0:
+    while sum(least[index] + _GAP for index in shown) - _GAP > available:
+        index = max(shown, key=lambda item: (columns[item].rank, item))
+        if columns[index].rank == 0:
             return None
-        shown.remove(place)
-    widths = {place: least[place] for place in shown}
+        shown.remove(index)
+    widths = {index: least[index] for index in shown}
     spare = available - sum(width + _GAP for width in widths.values()) + _GAP
-    while spare > 0 and (short := [place for place in shown if widths[place] < natural[place]]):
+    while spare > 0 and (short := [index for index in shown if widths[index] < natural[index]]):
         narrowest = min(short, key=lambda item: (columns[item].rank, widths[item]))
         widths[narrowest] += 1
         spare -= 1
@@ -78,8 +78,8 @@ def _widths(
 
 def _natural_widths(console: SafeConsole, columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> list[int]:
     return [
-        max(console.render_str(text).cell_len for text in (column.title, *(row[place] for row in rows)))
-        for place, column in enumerate(columns)
+        max(console.render_str(text).cell_len for text in (column.title, *(row[index] for row in rows)))
+        for index, column in enumerate(columns)
     ]
 
 
@@ -87,8 +87,8 @@ def _table(columns: Sequence[Column], rows: Sequence[Sequence[str]], widths: dic
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False, padding=(0, _GAP, 0, 0), header_style="bold")
-    for place, width in widths.items():
-        column = columns[place]
+    for index, width in widths.items():
+        column = columns[index]
         table.add_column(
             column.title,
             width=width,
@@ -97,7 +97,7 @@ def _table(columns: Sequence[Column], rows: Sequence[Sequence[str]], widths: dic
             overflow="fold",
         )
     for row in rows:
-        table.add_row(*(row[place] for place in widths))
+        table.add_row(*(row[index] for index in widths))
     return table
 
 

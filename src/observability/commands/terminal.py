@@ -28,7 +28,7 @@ _CONTROLS: Final = re.compile(
 )
 _TAB: Final = "    "
 
-# Signs that a terminal without them shows as another one of the same width.
+# Characters that terminals may lack, and similar ones of the same width.
 _LOOK_ALIKES: Final = {
     **dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2015\u2212\u2500\u2501", "-"),
     **dict.fromkeys("\u2018\u2019\u201a\u2039\u203a", "'"),
@@ -110,7 +110,7 @@ def protect() -> None:
 
 
 def run(command: Callable[[], int]) -> NoReturn:
-    """Run a command and exit with its code: 130 where the user stops it, 141 where nobody reads its output any more."""
+    """Run a command and exit with its code: 130 where the user stops it, 141 where its output has no reader left."""
     protect()
     try:
         code = command()
@@ -148,7 +148,7 @@ def _flushed(code: int) -> int:
 
 
 def _replaced(error: UnicodeError) -> tuple[str, int]:
-    """Return what stands in for signs that an encoding lacks: one that looks alike, or a question mark."""
+    """Return a substitute for characters that an encoding lacks: a similar one, or a question mark."""
     if not isinstance(error, UnicodeEncodeError):
         raise error
     signs = error.object[error.start : error.end]

@@ -134,10 +134,10 @@ def links(trace_id: str) -> list[dict[str, str]]:
 
 
 def show_beside(data: Mapping[str, Any]) -> None:
-    """Print what stands beside a trace's tree: session, scores, decisions and links."""
-    place = [f"{name} {escape(str(data[key]))}" for name, key in _PLACE if data.get(key)]
-    if place:
-        out().print(f"[dim]{'  '.join(place)}[/]")
+    """Print what belongs to a trace besides its tree: session, scores, decisions and links."""
+    properties = [f"{name} {escape(str(data[key]))}" for name, key in _PROPERTIES if data.get(key)]
+    if properties:
+        out().print(f"[dim]{'  '.join(properties)}[/]")
     if data["scores"]:
         out().print("[bold]scores[/]")
         for score in data["scores"]:
@@ -150,7 +150,7 @@ def show_beside(data: Mapping[str, Any]) -> None:
         out().print(f"[bold]{link['name']}[/] {escape(link['url'])}")
 
 
-_PLACE: Final = (
+_PROPERTIES: Final = (
     ("session", "session_id"), ("agent", "agent"), ("symbol", "symbol"), ("user", "user_id"),
     ("environment", "environment"),
 )  # fmt: skip

@@ -45,12 +45,12 @@ def _grow(
     waiting = [(node, row)]
     drawn.add(row.seq)
     while waiting:
-        place, item = waiting.pop()
+        node, item = waiting.pop()
         for line in _texts(item) if texts else ():
-            place.add(line)
+            node.add(line)
         below = [child for child in children[item.span_id] if child.seq not in drawn]
         drawn.update(child.seq for child in below)
-        waiting += reversed([(place.add(_label(child)), child) for child in below])
+        waiting += reversed([(node.add(_label(child)), child) for child in below])
 
 
 def _label(row: TraceRow) -> str:

@@ -20,7 +20,7 @@ def replacing(path: Path, mode: int | None) -> Iterator[IO[bytes]]:
         mode: Who may read and write the new one; as a new file of this user where not set.
 
     Raises:
-        OSError: it cannot be written; the error names the file that was to be replaced.
+        OSError: it cannot be written; the error names the file to be replaced.
     """
     unfinished = path.with_name(f".{path.name}.{os.getpid()}.unfinished")
     try:

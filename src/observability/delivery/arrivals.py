@@ -124,7 +124,7 @@ class _Page:
 
 
 def _page(request: Request, destination: Destination, parameters: dict[str, str | int]) -> _Page | NoRoute | Unanswered:
-    reply = request(lambda client, place: ask(client, place, _V2, parameters, most_bytes=_MOST_BYTES))
+    reply = request(lambda client, target: ask(client, target, _V2, parameters, most_bytes=_MOST_BYTES))
     if reply.status == 404 and NO_V2_WORDS in reply.first_words():
         correct_route(destination, ReadRoute.NONE)
     content = reply.json() if reply.status == 200 else None
@@ -139,7 +139,7 @@ def _by_v1(request: Request, destination: Destination, rows: Sequence[SpanIdenti
     ids: set[tuple[str, str]] = set()
     for trace_id in dict.fromkeys(row.trace_id for row in rows):
         path = f"/api/public/traces/{trace_id}"
-        reply = request(lambda client, place, path=path: ask(client, place, path, _V1_FIELDS, most_bytes=_MOST_BYTES))  # type: ignore[misc] # bound default
+        reply = request(lambda client, target, path=path: ask(client, target, path, _V1_FIELDS, most_bytes=_MOST_BYTES))  # type: ignore[misc] # bound default
         if reply.status == 404:
             if EVENTS_ONLY_WORDS in reply.first_words():
                 correct_route(destination, ReadRoute.V2)

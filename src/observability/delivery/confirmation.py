@@ -22,7 +22,7 @@ _log = logging.getLogger("moondev.exporter")
 # A flush sends again what a server does not show after so long: one that has little to do stores what it got in a
 # second or two; on a loaded machine 4.16.0 took more than ten.
 _URGENT_S: Final = 30.0
-# After so long without an answer rows are sent all the same: a row that is late by a day helps nobody.
+# After so long without an answer rows are sent again anyway: a duplicate is better than a row that is a day late.
 _GIVE_UP_ASKING_S: Final = 86_400.0
 _FIRST_PAUSE_S: Final = 0.25  # between two questions; doubles
 _LONGEST_PAUSE_S: Final = 300.0
@@ -116,7 +116,7 @@ class Confirmation:
         return self._send_again(item, missing, rows) if missing else Outcome(answer=Answer.ACCEPTED)
 
     def _send_again(self, item: SentRange, missing: Sequence[SpanIdentity], rows: list[SpanIdentity]) -> Outcome:
-        """Send rows once more, byte for byte; a refused request is halved until the refused row stands alone."""
+        """Send rows once more, byte for byte; a refused request is halved until the refused row is alone."""
         stored = self._progress.read_rows([row.seq for row in missing])
         readable = {row.seq for row in stored}
         for row in missing:

@@ -1,4 +1,4 @@
-"""Say in words why a server could not be reached, and what to look at: a system's errors are numbers."""
+"""Explain why a server could not be reached, and what to check: the system's own errors are numbers."""
 
 from __future__ import annotations
 
@@ -24,24 +24,24 @@ def in_words(error: BaseException, url: str) -> str:
         url: Where the request went. Of it the host and the port alone are repeated.
     """
     proxy = proxy_for(url)
-    host, place = _place(url if proxy is None else proxy.url)
+    host, server = _server(url if proxy is None else proxy.url)
     if proxy is not None:
-        place = f"the proxy {place}"
+        server = f"the proxy {server}"
     for cause in _causes(error):
         if isinstance(cause, socket.gaierror):
             if cause.errno == socket.EAI_AGAIN:
                 return f"the name {host} cannot be looked up now: look at this machine's network and DNS"
             return f"no host {host} is known: look whether the address is right, and at this machine's network and DNS"
         if isinstance(cause, ssl.SSLCertVerificationError):
-            return f"the certificate of {place} is not trusted ({cause.verify_message}): name its CA in SSL_CERT_FILE"
+            return f"the certificate of {server} is not trusted ({cause.verify_message}): name its CA in SSL_CERT_FILE"
         if isinstance(cause, ConnectionRefusedError):
-            return f"nothing answers at {place}: look whether the server runs, and whether the port is right"
+            return f"nothing answers at {server}: look whether the server runs, and whether the port is right"
         if isinstance(cause, OSError) and cause.errno in _NO_ROUTE:
             return f"no network leads to {host}: look at this machine's network, or name a proxy in HTTPS_PROXY"
     return str(error) or type(error).__name__
 
 
-def _place(url: str) -> tuple[str, str]:
+def _server(url: str) -> tuple[str, str]:
     try:
         parts = urlsplit(url)
         host = parts.hostname or "the server"

@@ -55,7 +55,7 @@ class Identity:
 
     def _ask(self, destination: Destination) -> Outcome | None:
         """Ask the server for its project; return the outcome where it may say so later."""
-        reply = self._request(lambda client, place: ask(client, place, _PATH))
+        reply = self._request(lambda client, target: ask(client, target, _PATH))
         project = _project_of(reply, destination)
         if project is not None:
             self._progress.unite(destination.name, unique_key=destination.unique_key, project=project)

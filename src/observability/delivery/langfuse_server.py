@@ -43,7 +43,9 @@ class ReadRoute(Enum):
 
 _lock = threading.Lock()
 _known: dict[tuple[str, str], tuple[float, object]] = {}  # by host and question: when it was answered, and what
-_unanswered: dict[str, tuple[float, int]] = {}  # by host: when its version was asked for last, and how often in vain
+_unanswered: dict[
+    str, tuple[float, int]
+] = {}  # by host: when its version was asked for last, and how often without an answer
 
 
 def version_of(request: Request, destination: Destination) -> str | None:

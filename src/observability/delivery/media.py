@@ -1,4 +1,4 @@
-"""Upload files that stand in a span as base64 to Langfuse's media store, and put references in their place.
+"""Upload files that a span contains as base64 to Langfuse's media store, and put references in their place.
 
 Langfuse shows a file where its reference `@@@langfuseMedia:type=...|id=...|source=base64_data_uri@@@` stands. A file is
 registered for each span that holds it, uploaded where the server does not have it yet, and confirmed. Observations are
@@ -40,7 +40,7 @@ _FIELDS: Final = {names.INPUT: "input", names.OUTPUT: "output"}
 
 
 @dataclass(frozen=True, slots=True)
-class _Place:
+class _Location:
     """The span and the field of it that hold a file."""
 
     trace_id: str
@@ -58,7 +58,7 @@ class MediaUploader:
         self._paused_until = 0.0
 
     def with_references(self, span: bytes, client: httpx.Client, destination: Destination) -> bytes:
-        """Return an encoded span with a reference in place of each file that stands in its texts as a data URI."""
+        """Return an encoded span with a reference in place of each file that its texts contain as a data URI."""
         self._url, self._headers = f"{destination.api_url}/api/public/media", destination.headers
         self._enabled = destination.uploads_media
         if span.rfind(_MARK) < 0:  # which takes half as long as `in` where it is not there
@@ -70,14 +70,14 @@ class MediaUploader:
             field = _FIELDS.get(attribute.key) or (attribute.key.startswith(names.METADATA) and "metadata")
             if not field or not attribute.value.HasField("string_value"):
                 continue
-            place = _Place(trace_id=message.trace_id.hex(), observation_id=message.span_id.hex(), field=field)
+            location = _Location(trace_id=message.trace_id.hex(), observation_id=message.span_id.hex(), field=field)
             attribute.value.string_value = _DATA_URI.sub(
-                lambda match, place=place: self._replacement(client, match, place),  # type: ignore[misc] # bound default
+                lambda match, location=location: self._replacement(client, match, location),  # type: ignore[misc] # bound default
                 attribute.value.string_value,
             )
         return message.SerializeToString()
 
-    def _replacement(self, client: httpx.Client, match: re.Match[str], place: _Place) -> str:
+    def _replacement(self, client: httpx.Client, match: re.Match[str], location: _Location) -> str:
         """Return the reference to an uploaded file, else its size and hash; small or unknown files stay as they are."""
         media_type = match[1]
         if not media_type.startswith(_FAMILIES):
@@ -87,17 +87,21 @@ class MediaUploader:
         except binascii.Error:
             return match[0]
         digest = hashlib.sha256(data).digest()
-        if self._enabled and time.monotonic() >= self._paused_until and self._upload(client, media_type, data, place):
+        if (
+            self._enabled
+            and time.monotonic() >= self._paused_until
+            and self._upload(client, media_type, data, location)
+        ):
             media_id = base64.urlsafe_b64encode(digest).decode()[:22]
             return f"@@@langfuseMedia:type={media_type}|id={media_id}|source=base64_data_uri@@@"
         return f"[{media_type}, {len(data)} bytes, sha256 {digest.hex()}]"
 
-    def _upload(self, client: httpx.Client, media_type: str, data: bytes, place: _Place) -> bool:
+    def _upload(self, client: httpx.Client, media_type: str, data: bytes, location: _Location) -> bool:
         """Tell whether the server has a file now; one that could not take it is left alone for some minutes."""
         import httpx
 
         try:
-            self._register_and_put(client, media_type, data, place)
+            self._register_and_put(client, media_type, data, location)
         except (httpx.HTTPError, httpx.InvalidURL, ValueError, KeyError) as error:
             refused_this_file = isinstance(error, httpx.HTTPStatusError) and error.response.status_code == 400
             if not refused_this_file:
@@ -109,7 +113,7 @@ class MediaUploader:
             return False
         return True
 
-    def _register_and_put(self, client: httpx.Client, media_type: str, data: bytes, place: _Place) -> None:
+    def _register_and_put(self, client: httpx.Client, media_type: str, data: bytes, location: _Location) -> None:
         """Register a file for its place, upload it where the server lacks it, and confirm the upload."""
         checksum = base64.b64encode(hashlib.sha256(data).digest()).decode()
         answer = self._send(
@@ -120,9 +124,9 @@ class MediaUploader:
                 "contentType": media_type,
                 "contentLength": len(data),
                 "sha256Hash": checksum,
-                "traceId": place.trace_id,
-                "observationId": place.observation_id,
-                "field": place.field,
+                "traceId": location.trace_id,
+                "observationId": location.observation_id,
+                "field": location.field,
             },
         )
         media_id, upload_url = answer["mediaId"], answer.get("uploadUrl")

@@ -76,7 +76,7 @@ class ObservationDelivery:
         )  # fmt: skip
 
     def _send(self, rows: Sequence[BatchRow]) -> Outcome:
-        """Send rows and acknowledge them; a refused batch is halved until the refused row stands alone."""
+        """Send rows and acknowledge them; a refused batch is halved until the refused row is alone."""
         name, first, last = self._channel.name, rows[0].seq, rows[-1].seq
         sampled = rows
         if not self._sample.has_all:

@@ -12,7 +12,7 @@ from src.observability.delivery.langfuse_server import ask_again
 from src.observability.delivery.media import MediaUploader
 from src.observability.delivery.partial_costs import with_remark
 from src.observability.delivery.plain_metadata import needs_plain_texts, with_plain_texts
-from src.observability.delivery.unbilled import with_zero_usage
+from src.observability.delivery.zero_usage import with_zero_usage
 from src.observability.spans import otlp
 
 if TYPE_CHECKING:
@@ -56,8 +56,8 @@ class ObservationRequests:
         return self._media.with_references(span, client, destination)
 
     def post(self, body: bytes, count: int) -> Outcome:
-        """Send an encoded request with so many observations."""
-        outcome = self._channel.request(lambda client, place: post_traces(client, place, body))
+        """Send an encoded request with `count` observations."""
+        outcome = self._channel.request(lambda client, target: post_traces(client, target, body))
         if outcome.answer is Answer.RETRY_LATER:
             ask_again(self._channel.destination)
         _log.debug("%s: %d observations: %s %s", self._channel.url, count, outcome.answer.value, outcome.detail)

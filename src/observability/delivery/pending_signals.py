@@ -70,7 +70,7 @@ def watch(number: int, is_waiting: Callable[[], bool]) -> None:
 
 
 def forget_in_child() -> None:
-    """Take everything back in a forked child: its signals must not be told to its parent's thread."""
+    """Undo everything in a forked child: its signals must not reach its parent's thread."""
     global _watch
     watched, _watch = _watch, None
     if watched is None:

@@ -54,7 +54,7 @@ class Requester:
         """Send a request, to the server's new address where it names one under https on the same host."""
         try:
             client = self.client
-        except network.NetworkProblem as problem:  # until the variable that it names is put right
+        except network.NetworkProblem as problem:  # until the variable that it names is corrected
             return Outcome(answer=Answer.RETRY_LATER, detail=str(problem))
         outcome = send(client, self.destination)
         if outcome.location and (moved := _to_https(self.destination, outcome.location)) is not None:
@@ -76,8 +76,8 @@ def _to_https(destination: Destination, location: str) -> Destination | None:
         return None
     if not new.path.startswith(f"{old.path}/api/public/"):
         return None
-    place = old.netloc.rpartition("@")[0]
-    user = f"{place}@" if place else ""
+    authority = old.netloc.rpartition("@")[0]
+    user = f"{authority}@" if authority else ""
     host = f"[{old.hostname}]" if ":" in (old.hostname or "") else old.hostname
     base = f"https://{user}{host}{'' if port in (None, 443) else f':{port}'}{old.path}"
     former = destination.api_url or ""

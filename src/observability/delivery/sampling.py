@@ -8,7 +8,7 @@ _SPACE: Final = 1 << 64
 
 
 class Sample:
-    """The traces that a rate selects: the same ones as OpenTelemetry's TraceIdRatioBased sampler, so as Langfuse's SDK.
+    """The traces that a rate selects, the same as OpenTelemetry's TraceIdRatioBased sampler and so Langfuse's SDK.
 
     Args:
         rate: From 0 to 1.

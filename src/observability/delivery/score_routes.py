@@ -99,7 +99,7 @@ class ScoreRoutes:
         taken.later, taken.outcome = result.later, result.outcome
         if result.count < len(chunk):  # what follows in the chunk was not dealt with
             first_left = chunk[result.count].number
-            taken.count = next(place for place, item in enumerate(scores) if item.number == first_left)
+            taken.count = next(index for index, item in enumerate(scores) if item.number == first_left)
             taken.refused = [pair for pair in taken.refused if pair[0] < first_left]
         return taken
 
@@ -160,10 +160,10 @@ class ScoreRoutes:
         if route is _Route.EVENTS:
             body = as_events(chunk)
             return self._channel.request(
-                lambda client, place: post_json(client, place, f"{place.api_url}/api/public/ingestion", body)
+                lambda client, target: post_json(client, target, f"{target.api_url}/api/public/ingestion", body)
             )
         body = as_list(chunk) if route is _Route.LIST else chunk[0].body
-        return self._channel.request(lambda client, place: post_json(client, place, place.scores_url or "", body))
+        return self._channel.request(lambda client, target: post_json(client, target, target.scores_url or "", body))
 
 
 def _first(scores: Sequence[EncodedScore], route: _Route) -> tuple[list[EncodedScore], int]:

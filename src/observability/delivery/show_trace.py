@@ -23,7 +23,7 @@ _MOST_BYTES = 16_000_000
 
 @dataclass(frozen=True, slots=True)
 class ShownTrace:
-    """One look at a trace.
+    """What a server shows of a trace at one moment.
 
     Attributes:
         route: The route that was asked.
@@ -48,7 +48,7 @@ def show_trace(request: Request, destination: Destination, trace_id: str) -> Sho
 def _by_v2(request: Request, destination: Destination, trace_id: str) -> ShownTrace:
     path = "/api/public/v2/observations"
     parameters: dict[str, str | int] = {"traceId": trace_id, "fields": "core,basic,io,metadata", "limit": 100}
-    reply = request(lambda client, place: ask(client, place, path, parameters, most_bytes=_MOST_BYTES))
+    reply = request(lambda client, target: ask(client, target, path, parameters, most_bytes=_MOST_BYTES))
     content = reply.json() if reply.status == 200 else None
     items = content.get("data") if isinstance(content, dict) else None
     if isinstance(items, list):
@@ -62,7 +62,7 @@ def _by_v2(request: Request, destination: Destination, trace_id: str) -> ShownTr
 
 def _by_v1(request: Request, destination: Destination, trace_id: str, *, sure: bool) -> ShownTrace:
     path = f"/api/public/traces/{trace_id}"
-    reply = request(lambda client, place: ask(client, place, path, most_bytes=_MOST_BYTES))
+    reply = request(lambda client, target: ask(client, target, path, most_bytes=_MOST_BYTES))
     if reply.status == 200 and isinstance(reply.json(), dict):
         return ShownTrace(route="/api/public/traces", text=reply.body.decode(errors="replace"))
     if reply.status == 404 and EVENTS_ONLY_WORDS in reply.first_words():

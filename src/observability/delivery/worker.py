@@ -226,7 +226,7 @@ class Worker:
             outcome = self._sender.deliver(urgent=time.monotonic() < self._urgent_until)
         except (sqlite3.Error, SpoolError) as error:
             return self._store_failed(error)
-        except NetworkProblem as problem:  # until a variable is put right, or for good in this process
+        except NetworkProblem as problem:  # until a variable is corrected, or for good in this process
             outcome = Outcome(answer=Answer.RETRY_LATER, detail=str(problem))
         except Exception as error:  # noqa: BLE001 - the next pass tries again; the rows are safe
             outcome = Outcome(answer=Answer.RETRY_LATER, detail=f"{type(error).__name__}: {error}")

@@ -22,7 +22,7 @@ class MemberVote:
         confidence: 0 to 100.
         weight: The weight of its vote.
         latency_ms: How long it took.
-        cost_usd: What it cost, None where nobody knows.
+        cost_usd: What it cost, None where unknown.
         observation_id: Its generation.
         error: The category of its failure; None for a vote and for an abstention.
         model: The model that answered.

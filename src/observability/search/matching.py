@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from src.observability.search.conditions import ScoreCondition, TraceFilter
     from src.observability.search.text_index import Numbers
 
-# So many traces are judged by a look at each, before all of the table is summed up at once.
+# Up to so many traces are judged one by one; beyond that the whole table is summed up at once.
 _CHUNK: Final = 400
 _MOST_CHUNKS: Final = 5
 _FEW: Final = 3_000  # observations whose texts are read rather than looked up
@@ -227,8 +227,8 @@ def _whole(connection: sqlite3.Connection, wanted: TraceFilter, traces: Iterator
         chunk = list(islice(traces, _CHUNK))
         if not chunk:
             return
-        marks = ", ".join(f":id{place}" for place in range(len(chunk)))
-        ids = {f"id{place}": trace for place, trace in enumerate(chunk)}
+        marks = ", ".join(f":id{index}" for index in range(len(chunk)))
+        ids = {f"id{index}": trace for index, trace in enumerate(chunk)}
         rows = connection.execute(
             _TOTALS.format(where=f"WHERE trace_id IN ({marks})", condition=condition), values | ids
         )

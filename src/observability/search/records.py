@@ -67,9 +67,9 @@ def observations_of(reader: StoreReader, trace_ids: Sequence[str]) -> Iterator[S
             marks = ", ".join("?" * len(ids))
             return _read(connection, f"trace_id IN ({marks}) ORDER BY start_ns, seq", ids)
 
-        place = {trace_id: number for number, trace_id in enumerate(part)}
+        rank = {trace_id: number for number, trace_id in enumerate(part)}
         rows = [row for _, row in reader.ask(page, _no_rows())]
-        yield from sorted(rows, key=lambda row: place[row.columns["trace_id"]])
+        yield from sorted(rows, key=lambda row: rank[row.columns["trace_id"]])
 
 
 def _no_rows() -> list[tuple[int, StoredObservation]]:
@@ -171,14 +171,14 @@ def flat(item: StoredObservation) -> dict[str, object]:
     }
 
 
-def observations_at(reader: StoreReader, places: Sequence[tuple[int, str, str]]) -> Iterator[StoredObservation]:
+def observations_at(reader: StoreReader, locations: Sequence[tuple[int, str, str]]) -> Iterator[StoredObservation]:
     """Yield observations by where they are said to stand: number in the store, trace, and their own id.
 
     Numbers change when a damaged store is replaced; an observation that is not at its number is looked for in its
     trace. One that is gone is left out.
     """
-    for start in range(0, len(places), _PAGE):
-        part = places[start : start + _PAGE]
+    for start in range(0, len(locations), _PAGE):
+        part = locations[start : start + _PAGE]
 
         numbers = [item[0] for item in part]
 

@@ -48,7 +48,7 @@ class Rows:
         self._callbacks: list[Work] = []
 
     def add(self) -> None:
-        """Count one more row that is to be stored."""
+        """Count one more row to store."""
         with self._condition:
             self._waiting += 1
 
@@ -64,7 +64,7 @@ class Rows:
             callback()
 
     def wait(self, timeout_s: float) -> bool:
-        """Wait until all rows are stored, for at most so many seconds; tell whether they are."""
+        """Wait at most `seconds` until all rows are stored; tell whether they are."""
         with self._condition:
             return self._condition.wait_for(lambda: not self._waiting, max(timeout_s, 0.0))
 
@@ -80,7 +80,7 @@ class Rows:
                 ready.set_result(is_stored)
 
         def notify() -> None:
-            with contextlib.suppress(RuntimeError):  # the loop has closed: nobody waits any more
+            with contextlib.suppress(RuntimeError):  # the loop has closed, and with it the waiting task
                 loop.call_soon_threadsafe(resolve, True)
 
         with self._condition:

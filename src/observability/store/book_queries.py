@@ -1,4 +1,4 @@
-"""Read paper books, and append to them where nobody else has meanwhile."""
+"""Read paper books, and append to them unless another process has done so meanwhile."""
 
 from __future__ import annotations
 

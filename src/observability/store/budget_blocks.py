@@ -26,7 +26,7 @@ _LONGER_S: Final = 30  # than its first call a block with room for others is res
 _RESERVE: Final = "INSERT INTO budget_reserved (key, start_s, amount, until_s) VALUES (?, ?, ?, ?)"
 _RESIZE: Final = "UPDATE budget_reserved SET amount = ?, until_s = max(until_s, ?) WHERE id = ?"
 _RELEASE: Final = "DELETE FROM budget_reserved WHERE id = ?"
-_STANDING: Final = (
+_BALANCE: Final = (
     "SELECT (SELECT amount FROM budget_spent WHERE key = ? AND start_s = ?), "
     "(SELECT sum(amount) FROM budget_reserved WHERE key = ? AND start_s = ?)"
 )
@@ -52,12 +52,12 @@ class Window:
 
     @property
     def name(self) -> Key:
-        """Return what tells it from all others."""
+        """Return its identity."""
         return self.key, self.start_s
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class WindowBalance:
     """What is spent of a window, and what is reserved by calls under way, in US dollars."""
 
     spent_usd: float = 0.0
@@ -71,10 +71,10 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """The first window that has not enough left, and how it stands."""
+    """The first window that has too little left, and its balance."""
 
     window: Window
-    standing: Standing
+    balance: WindowBalance
 
 
 @dataclass(slots=True, eq=False)
@@ -86,7 +86,7 @@ class Block:
         row: The number of its row.
         amount: What is reserved in the file.
         until_s: When that expires, in seconds since 1970.
-        standing: How the window stood beside it when the file was looked at last.
+        balance: The rest of the window's balance, as read from the file last.
         used: What calls under way have reserved of it.
         settled: What calls have cost since that was written.
         is_idle: Whether no call has taken of it for a moment.
@@ -97,7 +97,7 @@ class Block:
     row: int
     amount: int
     until_s: int
-    standing: Standing
+    balance: WindowBalance
     used: int = 0
     settled: int = 0
     is_idle: bool = False
@@ -145,27 +145,27 @@ class Changes:
                 spend(connection, block.window.key, block.window.start_s, block.settled, now_s)
             self.sizes[key], self.written[key] = size, block.settled
 
-    def refusal(self, connection: sqlite3.Connection, window: Window, amount: int) -> Refusal | Standing:
-        """Return how a window stands beside this process's free part; a refusal where it has too little left."""
-        whole = standing_of(connection, window)
+    def refusal(self, connection: sqlite3.Connection, window: Window, amount: int) -> Refusal | WindowBalance:
+        """Return a window's balance without this process's free part; a refusal where it has too little left."""
+        whole = balance_of(connection, window)
         block = self.blocks.get(window.name)
         own_free = 0
         if block is not None and window.name not in self.lost:
             own_free = self.sizes.get(window.name, block.amount) - block.used
-        standing = Standing(spent_usd=whole.spent_usd, reserved_usd=(nano(whole.reserved_usd) - own_free) / NANO)
+        balance = WindowBalance(spent_usd=whole.spent_usd, reserved_usd=(nano(whole.reserved_usd) - own_free) / NANO)
         is_bound = window.is_hard and window.limit_usd is not None
-        if is_bound and nano(standing.taken_usd) + amount > nano(window.limit_usd or 0.0):
-            return Refusal(window=window, standing=standing)
-        return standing
+        if is_bound and nano(balance.taken_usd) + amount > nano(window.limit_usd or 0.0):
+            return Refusal(window=window, balance=balance)
+        return balance
 
     def grow(
-        self, connection: sqlite3.Connection, window: Window, standing: Standing, amount: int, until_s: float,
+        self, connection: sqlite3.Connection, window: Window, balance: WindowBalance, amount: int, until_s: float,
         *, is_burst: bool,
     ) -> None:  # fmt: skip
         """Reserve room for a call, in a burst of calls for some more."""
         if window.name in self.grown:
             return
-        ahead = _ahead(window, standing, amount) if is_burst else 0
+        ahead = _ahead(window, balance, amount) if is_burst else 0
         block = self.blocks.get(window.name)
         if window.name in self.lost or self.sizes.get(window.name) == 0:
             block = None
@@ -174,11 +174,11 @@ class Changes:
         size = used + amount + ahead
         if block is None:
             row = connection.execute(_RESERVE, (window.key, window.start_s, size, until)).lastrowid or 0
-            block = Block(window=window, row=row, amount=size, until_s=until, standing=standing)
+            block = Block(window=window, row=row, amount=size, until_s=until, balance=balance)
         else:
             connection.execute(_RESIZE, (size, until, block.row))
         self.grown[window.name] = Block(
-            window=window, row=block.row, amount=size, until_s=max(until, block.until_s), standing=standing
+            window=window, row=block.row, amount=size, until_s=max(until, block.until_s), balance=balance
         )
 
     def apply(self) -> None:
@@ -192,29 +192,29 @@ class Changes:
                 del self.blocks[key]
         for key, grown in self.grown.items():
             block = self.blocks.setdefault(key, grown)
-            block.window, block.standing = grown.window, grown.standing
+            block.window, block.balance = grown.window, grown.balance
             block.amount, block.until_s = grown.amount, grown.until_s
 
 
-def _ahead(window: Window, standing: Standing, amount: int) -> int:
+def _ahead(window: Window, balance: WindowBalance, amount: int) -> int:
     """Return how much to reserve beyond a call: nothing near the limit, where every call is looked up in the file."""
     if window.limit_usd is None:
         return _CALLS_AHEAD * amount
-    left = nano(window.limit_usd) - nano(standing.taken_usd) - amount
+    left = nano(window.limit_usd) - nano(balance.taken_usd) - amount
     ahead = min(_CALLS_AHEAD * amount, left // _SHARE)
     return ahead if ahead >= amount else 0
 
 
 def free_parts(blocks: Mapping[Key, Block]) -> bool:
-    """Tell whether anything is to be written: costs, or parts of idle blocks to give back."""
+    """Tell whether there is anything to write: costs, or parts of idle blocks to give back."""
     return any(block.settled or (block.is_idle and block.free) for block in blocks.values())
 
 
-def standing_of(connection: sqlite3.Connection, window: Window) -> Standing:
-    """Return how a window stands, with all that is reserved."""
+def balance_of(connection: sqlite3.Connection, window: Window) -> WindowBalance:
+    """Return the balance of a window, with all that is reserved."""
     values = (window.key, window.start_s, window.key, window.start_s)
-    spent, reserved = connection.execute(_STANDING, values).fetchone()
-    return Standing(spent_usd=(spent or 0) / NANO, reserved_usd=(reserved or 0) / NANO)
+    spent, reserved = connection.execute(_BALANCE, values).fetchone()
+    return WindowBalance(spent_usd=(spent or 0) / NANO, reserved_usd=(reserved or 0) / NANO)
 
 
 def spend(connection: sqlite3.Connection, key: str, start_s: int, amount: int, now_s: int) -> None:

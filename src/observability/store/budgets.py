@@ -24,12 +24,12 @@ from src.observability.store.budget_blocks import (
     Changes,
     Key,
     Refusal,
-    Standing,
     Window,
+    WindowBalance,
+    balance_of,
     free_parts,
     nano,
     spend,
-    standing_of,
 )
 from src.observability.store.connections import read_only, roll_back
 from src.observability.store.file import StoreFile, is_busy, is_corrupt
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
-__all__ = ["BudgetStore", "Refusal", "Reservation", "Standing", "StoreIsLockedError", "Window"]
+__all__ = ["BudgetStore", "Refusal", "Reservation", "StoreIsLockedError", "Window", "WindowBalance"]
 
 _log = logging.getLogger("moondev.spool")
 _SETTLE_AFTER_S: Final = 0.2
@@ -61,7 +61,7 @@ class Reservation:
 
     amount: int
     blocks: tuple[Block, ...]
-    before: tuple[Standing, ...]
+    before: tuple[WindowBalance, ...]
 
 
 class BudgetStore:
@@ -129,7 +129,7 @@ class BudgetStore:
             for block in unique:
                 block.used += amount
                 block.is_idle = False
-            return Reservation(amount=amount, blocks=unique, before=tuple([block.standing for block in blocks]))
+            return Reservation(amount=amount, blocks=unique, before=tuple([block.balance for block in blocks]))
 
     def settle(self, reservation: Reservation, cost_usd: float) -> None:
         """Replace a reservation by what the call cost, soon; one that has expired stays counted as spent."""
@@ -166,14 +166,14 @@ class BudgetStore:
     def _grow(self, windows: Sequence[Window], amount: int, until_s: float, *, is_burst: bool) -> Refusal | None:
         """Reserve room for a call in the file, in all windows or in none."""
         with self._transaction() as (connection, changes):
-            standings = []
+            balances = []
             for window in windows:
-                standing = changes.refusal(connection, window, amount)
-                if isinstance(standing, Refusal):
-                    return standing
-                standings.append(standing)
-            for window, standing in zip(windows, standings, strict=True):
-                changes.grow(connection, window, standing, amount, until_s, is_burst=is_burst)
+                balance = changes.refusal(connection, window, amount)
+                if isinstance(balance, Refusal):
+                    return balance
+                balances.append(balance)
+            for window, balance in zip(windows, balances, strict=True):
+                changes.grow(connection, window, balance, amount, until_s, is_burst=is_burst)
         return None
 
     def _absorb(self) -> None:
@@ -213,15 +213,15 @@ class BudgetStore:
         with contextlib.suppress(Exception):
             self.flush()
 
-    def standings(self, windows: Iterable[Window]) -> list[Standing]:
-        """Return how windows stand; nothing is written, and a file that is missing has nothing spent."""
+    def balances(self, windows: Iterable[Window]) -> list[WindowBalance]:
+        """Return the windows' balances without writing; where the file is missing nothing is spent."""
         path = self._file.path
         if not path.exists() or not path.stat().st_size:
-            return [Standing() for _ in windows]
+            return [WindowBalance() for _ in windows]
         with read_only(path) as connection:
             if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'budget_spent'").fetchone():
-                return [Standing() for _ in windows]
-            return [standing_of(connection, window) for window in windows]
+                return [WindowBalance() for _ in windows]
+            return [balance_of(connection, window) for window in windows]
 
     def runs(self, prefix: str) -> list[str]:
         """Return the keys that begin so, the one that was spent on last first; at most a hundred."""

@@ -42,7 +42,7 @@ def read_only(path: Path, patience_s: float = BUSY_S) -> Iterator[sqlite3.Connec
 
     Raises:
         sqlite3.OperationalError: of the code SQLITE_READONLY_ROLLBACK where a killed process left a rollback journal:
-            only a connection that writes can undo what stands half in the file.
+            only a connection that writes can undo a half-written change.
     """
     if has_locks(path):
         options = "mode=ro"
@@ -69,7 +69,7 @@ def has_locks(path: Path) -> bool:
 
 
 def _uses_rollback_journals(path: Path) -> bool:
-    """Tell whether the file's header says so: its bytes 18 and 19 are 2 with a log (https://sqlite.org/fileformat2.html).
+    """Tell whether a file is not in WAL mode, where bytes 18 and 19 of its header are 2: sqlite.org/fileformat2.html.
 
     Closing the file drops this process's locks on it (the rule of fcntl), as closing an immutable connection does. So
     it is opened where there is no log alone: a connection of ours has one beside its file as long as it is open.

@@ -13,9 +13,9 @@ from src.observability.store.watermarks import delivered_upto
 if TYPE_CHECKING:
     import sqlite3
 
-LEVELS: Final = (1.0, 0.9, 0.7)  # shares of the limit at which somebody is told, the highest first
+LEVELS: Final = (1.0, 0.9, 0.7)  # shares of the limit at which a notice is given, the highest first
 URGENT: Final = 0.9
-# How long before such rows go somebody must have been told, where the user has set no limit.
+# How long before such rows are deleted a notice must have been given, where the user has set no limit.
 GRACE_S: Final = 7 * 86_400
 NOTICE: Final = "size_notice"  # the counter with the time since when the limit comes near, in seconds since 1970
 # Decisions of which a horizon has no outcome yet; and those of them in the older half of what is stored, which the
@@ -60,7 +60,7 @@ class Fullness:
 
     @property
     def level(self) -> float | None:
-        """Return the level that is reached, where rows would be lost at the limit; None where nobody need be told."""
+        """Return the level that is reached, where rows would be lost at the limit; None where no notice is needed."""
         if not (self.only_here or self.unjudged):
             return None
         return next((level for level in LEVELS if self.share >= level), None)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 LEASE_S: Final = 30.0
-LONGEST_LEASE_S: Final = 150.0  # for a request under way, whose outcome nobody else may judge before
+LONGEST_LEASE_S: Final = 150.0  # for a request under way, whose outcome no other process may judge before
 
 
 def lease_owner() -> str:

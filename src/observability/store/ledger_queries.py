@@ -35,8 +35,8 @@ _REPEATED: Final = frozenset(
         "exit_reason", "costs", "source",
     }
 )  # fmt: skip
-_REPEATED_IN_DECISIONS: Final = [place for place, name in enumerate(DECISION_COLUMNS) if name in _REPEATED]
-_REPEATED_IN_OUTCOMES: Final = [place for place, name in enumerate(OUTCOME_COLUMNS) if name in _REPEATED]
+_REPEATED_IN_DECISIONS: Final = [index for index, name in enumerate(DECISION_COLUMNS) if name in _REPEATED]
+_REPEATED_IN_OUTCOMES: Final = [index for index, name in enumerate(OUTCOME_COLUMNS) if name in _REPEATED]
 
 
 def has_ledger(connection: sqlite3.Connection) -> bool:
@@ -164,17 +164,17 @@ def generations_after(
 def _decision(row: tuple[Any, ...]) -> DecisionRecord:
     """Return the record of a row of DECISION_COLUMNS, by place: by name takes three times as long."""
     values = _shared(row, _REPEATED_IN_DECISIONS)
-    for place in _FLAGS:
-        values[place] = bool(values[place])
+    for index in _FLAGS:
+        values[index] = bool(values[index])
     return DecisionRecord(*values)
 
 
-def _shared(row: Sequence[Any], places: Sequence[int]) -> list[Any]:
+def _shared(row: Sequence[Any], indices: Sequence[int]) -> list[Any]:
     """Return a row's values, in which repeated texts are the same objects as those of other rows."""
     values = list(row)
-    for place in places:
-        if isinstance(values[place], str):
-            values[place] = sys.intern(values[place])
+    for index in indices:
+        if isinstance(values[index], str):
+            values[index] = sys.intern(values[index])
     return values
 
 

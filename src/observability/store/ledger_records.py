@@ -1,6 +1,6 @@
 """Define the records of the ledger: decisions, what came of them on the market and in money, and replies to reuse.
 
-They stand in the store's file, and neither age nor the size limit removes them.
+They are in the store's file, and neither age nor the size limit removes them.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class DecisionRecord:
         votes: The members' votes, as the JSON that `ledger.votes` writes.
         snapshot_hash: Digits of the SHA-256 of the market as the models saw it.
         environment: Where it counts: backtest, paper, live, or the process's own.
-        book: Where it stands to the models' training: inside, after, or live.
+        book: Its relation to the models' training: inside, after, or live.
         run_id: The back-test that made it.
         trace_id: Its trace.
         observation_id: The observation of the run that made it.
@@ -177,7 +177,7 @@ def _statement(verb: str, table: str, columns: tuple[str, ...]) -> str:
     return f"{verb} INTO {table} ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})"
 
 
-# A decision stands as it was written first, so that salvage and repeats change nothing.
+# The first version of a decision is kept, so that salvage and repeats change nothing.
 _STATEMENTS: Final[dict[type, str]] = {
     DecisionRecord: _statement("INSERT OR IGNORE", "decisions", DECISION_COLUMNS),
     OutcomeRecord: _statement("INSERT OR REPLACE", "outcomes", OUTCOME_COLUMNS),

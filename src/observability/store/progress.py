@@ -6,10 +6,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from src.observability.store import aliases, unconfirmed
+from src.observability.store.collector_handover import take_over
 from src.observability.store.compression import DamagedSpan, decompress
 from src.observability.store.connections import connect
 from src.observability.store.leases import LEASE_S, LONGEST_LEASE_S, is_free
-from src.observability.store.other_ways import take_over
 from src.observability.store.records import SCORE_COLUMNS, Batch, BatchRow, ScoreRecord, SpanIdentity, by_column
 from src.observability.store.row_kinds import KINDS, OBSERVATION, SCORE, kind_named
 from src.observability.store.watermarks import acked
@@ -38,7 +38,7 @@ class Progress:
     A destination is known by any of its names: see `aliases`.
 
     Args:
-        path: The store's file; what is to be delivered is read on connections of its own.
+        path: The store's file; rows to deliver are read on connections of its own.
         transaction: Opens a transaction on the connection that writes, and commits it.
         clock: Seconds since 1970.
     """
@@ -57,7 +57,7 @@ class Progress:
         """Return the time, in seconds since 1970."""
         return self._clock()
 
-    # What is to be sent.
+    # Rows to send.
 
     def read_batch(self, destination: str, max_rows: int, max_bytes: int) -> Batch:
         """Return the oldest observations that a destination lacks; at least one where there is any.

@@ -216,7 +216,7 @@ class Stats:
     losses: int
 
 
-# The columns of the table `observations` that a record fills; its envelope and span stand in tables of their own.
+# The columns of the table `observations` that a record fills; its envelope and span are in tables of their own.
 OBSERVATION_COLUMNS: Final = tuple(ObservationColumns.__slots__)
 FACT_COLUMNS: Final = SpanFacts._fields
 SCORE_COLUMNS: Final = tuple(ScoreRecord.__slots__)

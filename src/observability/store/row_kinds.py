@@ -16,7 +16,7 @@ class RowKind:
 
     Attributes:
         name: What the column `kind` of the table `set_aside` holds.
-        tables: The tables that a row stands in; the first one has its number (`seq`) and its time.
+        tables: The tables that hold a row; the first one has its number (`seq`) and its time.
         acked_column: The column of `destinations` with a destination's watermark for these rows.
         owner_column: The column of `destinations` with the process that delivers these rows there.
         lease_column: The column of `destinations` with the moment until which it may.

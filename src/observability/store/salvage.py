@@ -114,7 +114,7 @@ class Salvage:
                 yield records
 
     def _read(self, connection: sqlite3.Connection, table: _Table, first: int, last: int) -> list[StoredRecord]:
-        """Return the rows of a range; a range with unreadable pages is halved until each of them stands alone."""
+        """Return the rows of a range; a range with unreadable pages is halved until each of them is alone."""
         try:
             return table.rows(connection, first, last)
         except sqlite3.DatabaseError:

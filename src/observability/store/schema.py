@@ -34,7 +34,7 @@ def not_a_store(path: object, reason: str) -> SpoolError:
 
 
 # Numbers grow because the newest row is never deleted (AUTOINCREMENT would write one more page at each commit).
-# Narrow rows stand apart from the encoded spans, which are nine tenths of the bytes; one index is on the write path.
+# Narrow rows are apart from the encoded spans, which are nine tenths of the bytes; one index is on the write path.
 _VERSION_1 = """
 CREATE TABLE observations (
     seq INTEGER PRIMARY KEY,

@@ -150,7 +150,7 @@ class SizeLimit:
         return Dropped(rows=rows, undelivered=undelivered) if rows else None
 
     def _may_lose(self, connection: sqlite3.Connection) -> bool:
-        """Tell whether rows may go that exist only here or are not judged: somebody was told long before."""
+        """Tell whether rows that exist only here, or are not judged, may go: the notice was given long enough ago."""
         if not self._grace_s:
             return True
         since = notice(connection)

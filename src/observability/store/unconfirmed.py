@@ -115,7 +115,7 @@ def next_noted(connection: sqlite3.Connection, destination: str, kind: RowKind, 
 
 
 def count_parked(connection: sqlite3.Connection, destination: str, kind: RowKind, upto: int) -> int:
-    """Return how many rows stand in parked ranges of a destination whose watermark is `upto`."""
+    """Return how many rows are in parked ranges of a destination whose watermark is `upto`."""
     statement = f"SELECT count(*) FROM {kind.table} WHERE seq BETWEEN ? AND ?"  # noqa: S608 - our own names
     return sum(
         connection.execute(statement, (item.first, item.last)).fetchone()[0]

@@ -54,7 +54,7 @@ def encode(scope: Scope, trace_id: str = "") -> str:
 
 
 def _may_be_sent(text: str | None) -> bool:
-    """Tell whether a value may stand in a header: short, and without a secret."""
+    """Tell whether a value may be sent in a header: short, and without a secret."""
     if not text or len(text) > _LONGEST:
         return False
     if redact_text(text) != text:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def session(session_id: str) -> Iterator[None]:
-    """Have what opens inside the block stand in a session; `carry` takes it to other threads and processes."""
+    """Put what opens inside the block into a session; `carry` takes it to other threads and processes."""
     scope = otel_context.get_value(CONTEXT_KEY)
     base = scope if isinstance(scope, Scope) else get_pipeline().default_scope()
     token = otel_context.attach(otel_context.set_value(CONTEXT_KEY, base.narrowed(session_id=session_id)))

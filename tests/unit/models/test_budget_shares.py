@@ -53,9 +53,9 @@ def test_eight_processes_with_eight_threads_spend_one_dollar_and_no_cent_more(tm
     for process in processes:
         process.join(60)
         assert process.exitcode == 0
-    (standing,) = BudgetStore(path).standings([Window(key="day", start_s=0, limit_usd=1.0)])
-    assert standing.reserved_usd == 0
-    assert 0.9 <= standing.spent_usd <= 1.0
+    (balance,) = BudgetStore(path).balances([Window(key="day", start_s=0, limit_usd=1.0)])
+    assert balance.reserved_usd == 0
+    assert 0.9 <= balance.spent_usd <= 1.0
 
 
 def test_a_burst_far_below_the_limit_asks_the_file_a_few_times_and_gives_back_what_it_did_not_need(
@@ -71,9 +71,9 @@ def test_a_burst_far_below_the_limit_asks_the_file_a_few_times_and_gives_back_wh
         store.settle(reservation, 0.01)
     assert len(transactions) < 50
     store.flush()
-    (standing,) = store.standings([window])
-    assert standing.spent_usd == pytest.approx(2.0)
-    assert standing.reserved_usd == 0.0
+    (balance,) = store.balances([window])
+    assert balance.spent_usd == pytest.approx(2.0)
+    assert balance.reserved_usd == 0.0
 
 
 def test_what_a_killed_process_had_reserved_ahead_is_counted_as_spent_and_never_spent_by_another(
@@ -85,14 +85,14 @@ def test_what_a_killed_process_had_reserved_ahead_is_counted_as_spent_and_never_
     for _ in range(3):
         assert isinstance(dead.reserve([window], 0.04, until_s=1_100), Reservation)
     other = BudgetStore(tmp_path / "t.db", clock=lambda: now[0])
-    (held,) = other.standings([window])
+    (held,) = other.balances([window])
     assert 3 * 0.04 <= held.reserved_usd <= 3 * 0.04 + 10.0 / 16
     taken = 0
     while isinstance(other.reserve([window], 1.0, until_s=1_100), Reservation):
         taken += 1
     assert taken == int(10.0 - held.reserved_usd)
     now[0] = 1_200.0
-    (after,) = BudgetStore(tmp_path / "t.db", clock=lambda: now[0]).standings([window])
+    (after,) = BudgetStore(tmp_path / "t.db", clock=lambda: now[0]).balances([window])
     assert after.taken_usd == pytest.approx(held.reserved_usd + taken)
 
 
@@ -104,7 +104,7 @@ def test_a_smaller_limit_holds_at_once(tmp_path: Path) -> None:
         )
     refusal = store.reserve([Window(key="day", start_s=0, limit_usd=0.21)], 0.04, time.time() + 600)
     assert isinstance(refusal, Refusal)
-    assert refusal.standing.reserved_usd == pytest.approx(0.2)
+    assert refusal.balance.reserved_usd == pytest.approx(0.2)
 
 
 def test_a_reservation_of_a_process_that_died_is_counted_as_spent_once_it_expires(tmp_path: Path) -> None:
@@ -118,7 +118,7 @@ def test_a_reservation_of_a_process_that_died_is_counted_as_spent_once_it_expire
     now[0] = 1_200.0
     later = BudgetStore(path, clock=lambda: now[0])
     assert isinstance(later.reserve([window], 0.6, until_s=1_300), Refusal)
-    assert later.standings([window])[0].spent_usd == 0.6
+    assert later.balances([window])[0].spent_usd == 0.6
 
 
 def test_windows_begin_and_end_in_utc() -> None:

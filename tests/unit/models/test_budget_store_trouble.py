@@ -117,8 +117,8 @@ def test_what_is_spent_moves_from_a_damaged_file_or_its_loss_is_said(
     error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
     assert spool.recover(error)
     spool.append(span_record(1))
-    (standing,) = BudgetStore(spool.path).standings([window])
-    assert standing.spent_usd == (0.75 if is_readable else 0.0)  # what was reserved may have been spent
+    (balance,) = BudgetStore(spool.path).balances([window])
+    assert balance.spent_usd == (0.75 if is_readable else 0.0)  # what was reserved may have been spent
     assert ("all budgets begin at 0" in caplog.text) == (not is_readable)
 
 

@@ -257,9 +257,9 @@ def test_calls_of_many_processes_and_threads_spend_the_limit_and_no_call_more(se
         assert process.exitcode == 0
     sent = len(server.received) - 1
     window = budgets.Budget(window="day", limit_usd=limit_usd).window_at(time.time(), None)
-    (standing,) = BudgetStore(tmp_path / "traces.db").standings([window])
-    assert standing.reserved_usd == 0
-    assert standing.spent_usd == pytest.approx(sent * COST)
+    (balance,) = BudgetStore(tmp_path / "traces.db").balances([window])
+    assert balance.reserved_usd == 0
+    assert balance.spent_usd == pytest.approx(sent * COST)
     assert limit_usd - 2 * HIGHEST <= sent * COST <= limit_usd + 1e-12
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from src.models.errors import InvalidRequest, RateLimited
 from src.models.limits import limiter
-from src.models.limits.limiter import Limiter, Place
+from src.models.limits.limiter import Admission, Limiter
 from src.models.model_factory import ModelFactory
 from src.models.types import Timeouts
 from tests.long import rounds
@@ -32,8 +32,8 @@ class Clock:
 
 def admit(limit: Limiter, tokens: int = 0, max_wait_s: float = 9999.0) -> float | None:
     """Take a place, and return the seconds until the call may go; None where none is taken."""
-    place = limit.reserve(tokens, max_wait_s)
-    return None if place is None else round(place.wait_s(), 1)
+    admission = limit.reserve(tokens, max_wait_s)
+    return None if admission is None else round(admission.wait_s(), 1)
 
 
 def test_admits_a_minutes_worth_then_none_until_a_minute_later() -> None:
@@ -47,9 +47,9 @@ def test_no_minute_holds_more_than_the_limit() -> None:
     clock = Clock()
     limit, sent = Limiter(requests_per_minute=60, clock=clock), []
     while clock.now < 1000 + 180:
-        place = limit.reserve(0, 9999)
-        assert place is not None
-        while wait_s := place.wait_s():
+        admission = limit.reserve(0, 9999)
+        assert admission is not None
+        while wait_s := admission.wait_s():
             clock.now += wait_s
         sent.append(clock.now)
         clock.now += 0.01
@@ -110,11 +110,11 @@ def test_a_place_that_is_given_back_moves_the_others_up() -> None:
     limit = Limiter(requests_per_minute=1, clock=Clock())
     assert admit(limit) == 0.0
     waiting = [limit.reserve(0, 9999) for _ in range(3)]
-    first, second, third = (place for place in waiting if place is not None)
-    assert [round(place.wait_s()) for place in (first, second, third)] == [60, 120, 180]
+    first, second, third = (admission for admission in waiting if admission is not None)
+    assert [round(admission.wait_s()) for admission in (first, second, third)] == [60, 120, 180]
     first.give_back()
     first.give_back()
-    assert [round(place.wait_s()) for place in (second, third)] == [60, 120]
+    assert [round(admission.wait_s()) for admission in (second, third)] == [60, 120]
     second.give_back()
     third.give_back()
     assert admit(limit) == pytest.approx(60.0, abs=0.2)
@@ -135,7 +135,7 @@ def test_threads_share_a_limiter() -> None:
 class Waiter:
     """A call of the simulation: when it wakes up next, how late it is each time, and when it gives up."""
 
-    place: Place
+    admission: Admission
     wakes: float
     late_s: float
     gives_up: float
@@ -171,19 +171,19 @@ def test_never_more_than_the_limit_in_any_window_and_nobody_waits_for_ever(
         clock.now = max(clock.now, min(times))
         if due and due[0][0] <= clock.now:
             _, tokens, late_s, patience_s = due.pop(0)
-            place = limit.reserve(tokens, 1e9)
-            assert place is not None
-            waiting.append(Waiter(place, clock.now, late_s, clock.now + patience_s))
+            admission = limit.reserve(tokens, 1e9)
+            assert admission is not None
+            waiting.append(Waiter(admission, clock.now, late_s, clock.now + patience_s))
         for item in [item for item in waiting if min(item.wakes, item.gives_up) <= clock.now]:
             if item.gives_up <= clock.now:
-                item.place.give_back()
+                item.admission.give_back()
                 waiting.remove(item)
                 continue
-            wait_s = item.place.wait_s()
+            wait_s = item.admission.wait_s()
             if wait_s:
                 item.wakes = clock.now + wait_s + item.late_s
             else:
-                sent.append((clock.now, int(item.place.tokens)))
+                sent.append((clock.now, int(item.admission.tokens)))
                 waiting.remove(item)
     window_s = 60 / min(rate, 1)
     for start, _ in sent:

@@ -287,7 +287,7 @@ def test_an_address_tells_provider_and_protocol(address: str, provider: str, pro
     destination = route(address)
     assert destination is not None
     assert (destination.provider, destination.protocol, destination.model) == (provider, protocol, model)
-    assert "?" not in destination.place
+    assert "?" not in destination.endpoint
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from src.prompts import finding, serving
+from src.prompts import langfuse_cache, lookup
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,6 +19,6 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     prompts.mkdir()
     monkeypatch.setenv("MOONDEV_PROMPTS_DIR", str(prompts))
     monkeypatch.setenv("MOONDEV_TRACE_DB", str(tmp_path / "t.db"))
-    serving.forget_all()
-    finding._links.clear()
+    langfuse_cache.forget_all()
+    lookup._links.clear()
     return prompts

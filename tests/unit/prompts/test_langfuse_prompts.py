@@ -9,7 +9,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
 
-from src.prompts import PromptError, PromptMissing, finding, get_prompt, serving, text_prompt
+from src.prompts import PromptError, PromptMissing, get_prompt, langfuse_cache, lookup, text_prompt
 from src.prompts.copies import Copies
 from tests.servers import Reply, Server
 
@@ -63,8 +63,8 @@ def management() -> Management:
 
 @pytest.fixture
 def server(management: Management, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
-    monkeypatch.setattr(serving, "WAIT_S", 60.0)  # a busy machine takes long for the first request of a process
-    monkeypatch.setattr(serving, "_ASK_S", 120.0)
+    monkeypatch.setattr(langfuse_cache, "WAIT_S", 60.0)  # a busy machine takes long for the first request of a process
+    monkeypatch.setattr(langfuse_cache, "_ASK_S", 120.0)
     with Server(management.reply) as running:
         monkeypatch.setenv("LANGFUSE_HOST", running.url)
         monkeypatch.setenv("LANGFUSE_PUBLIC_KEY", "pk-lf-1")
@@ -76,7 +76,7 @@ def server(management: Management, folder: Path, monkeypatch: pytest.MonkeyPatch
 
 def settled() -> None:
     """Wait until every thread that asks has its answer."""
-    for asked in list(serving._asking.values()):
+    for asked in list(langfuse_cache._refreshing.values()):
         assert asked.wait(30)
 
 
@@ -104,13 +104,13 @@ def test_the_copy_serves_when_the_server_does_not(
     management.versions["trader"] = ["Buy."]
     management.labels["trader", "production"] = 1
     get_prompt("trader")
-    serving.forget_all()  # as a process that begins
+    langfuse_cache.forget_all()  # as a process that begins
     replies = {"503": Reply(503), "a page": Reply(200, b"<html>"), "hangs": Reply(hang=True), "keys": Reply(401)}
     management.answer = lambda _: replies.get(trouble, Reply(silent=True))
     if trouble == "hangs":
-        monkeypatch.setattr(serving, "WAIT_S", 0.05)
+        monkeypatch.setattr(langfuse_cache, "WAIT_S", 0.05)
     copy = get_prompt("trader")
-    assert bool(serving._asking) == (trouble == "hangs")  # the thread still waits, the caller does not
+    assert bool(langfuse_cache._refreshing) == (trouble == "hangs")  # the thread still waits, the caller does not
     assert (copy.text, copy.version, copy.labels) == ("Buy.", "1", ("production",))
     with pytest.raises(PromptError, match=r"does not give the prompt 'other'.*no copy.*MOONDEV_PROMPTS=files"):
         get_prompt("other")
@@ -139,12 +139,12 @@ def test_a_name_that_langfuse_does_not_have_comes_from_files_and_a_lost_label_is
     management.labels["trader", "production"] = 1
     get_prompt("trader")
     management.labels.clear()
-    serving.forget_all()
+    langfuse_cache.forget_all()
     with pytest.raises(PromptMissing, match="There is no prompt 'trader'"):
         get_prompt("trader")
-    project = finding.current_project()
+    project = lookup.current_project()
     assert project is not None
-    copies = finding.current_copies()
+    copies = lookup.current_copies()
     assert copies.fetched(project.key, "trader", version=None, label="production") is None
     assert copies.fetched(project.key, "trader", version=1, label=None) is not None
 
@@ -160,7 +160,7 @@ def test_offline_nothing_is_asked(management: Management, server: Server, monkey
     management.versions["trader"] = ["Buy."]
     management.labels["trader", "production"] = 1
     get_prompt("trader")
-    serving.forget_all()
+    langfuse_cache.forget_all()
     monkeypatch.setenv("MOONDEV_OFFLINE", "1")
     assert get_prompt("trader").text == "Buy."
     assert len(server.received) == 1
@@ -183,10 +183,10 @@ def test_a_file_is_linked_once_langfuse_is_known_to_say_the_same(
     management.versions["trader"] = ["Something else."]
     prompt = get_prompt("trader")
     assert prompt.langfuse_version is None
-    project = finding.current_project()
+    project = lookup.current_project()
     assert project is not None
     pushed = project.push(prompt, labels=(), timeout_s=30)
-    finding.keep_pushed(project, pushed)
+    lookup.keep_pushed(project, pushed)
     linked = get_prompt("trader")
     assert (linked.version, linked.langfuse_version) == (prompt.version, 2)
     assert server.received[-1].json["commitMessage"].startswith(prompt.version)

@@ -21,7 +21,7 @@ from src.observability.spans import otlp
 from src.observability.store.reader import StoreReader
 from src.prompts import PromptError, get_prompt
 from src.prompts.copies import Copies, copies_folder
-from src.prompts.finding import current_project
+from src.prompts.lookup import current_project
 from src.prompts.records import make_prompt
 from tests.servers import Server, chat_reply, decision
 from tests.unit.agents.test_risk_agent import LOSS, MAX_LOSS, opinion

@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from typing import TYPE_CHECKING
 
-from src.judging.backtest.cluster.messages import Setting
+from src.judging.backtest.cluster.messages import RunSettings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -47,9 +47,9 @@ def finish_on_workers(
     from src.judging.backtest.cluster.workers import local_client
 
     status = spool.path.stat()
-    setting = Setting(deciders=names, swarm=swarm, prompt_hash=prompt_hash(), store=(status.st_dev, status.st_ino))
+    settings = RunSettings(deciders=names, swarm=swarm, prompt_hash=prompt_hash(), store=(status.st_dev, status.st_ino))
     with local_client(workers, threads, spool.path) as client:
-        Coordinator(client, runners, setting, say).run()
+        Coordinator(client, runners, settings, say).run()
 
 
 def finish_on_cluster(
@@ -82,7 +82,7 @@ def finish_on_cluster(
     from src.judging.backtest.cluster.fleet import fleet_client
     from src.judging.backtest.cluster.link import LinkServer
     from src.judging.backtest.cluster.work import prompt_hash
-    from src.judging.backtest.known_replies import LocalReplies
+    from src.judging.backtest.stored_replies import LocalReplies
     from src.models.limits import budgets
     from src.observability.ledger import LedgerReader
     from src.observability.store.budgets import BudgetStore
@@ -90,13 +90,13 @@ def finish_on_cluster(
 
     models = [model for decider in runners[0].deciders for model in decider.models]
     link = f"moondev-{uuid.uuid4().hex[:12]}"
-    setting = Setting(deciders=names, swarm=swarm, prompt_hash=prompt_hash(), link=link, budgets=budgets.current())
+    settings = RunSettings(deciders=names, swarm=swarm, prompt_hash=prompt_hash(), link=link, budgets=budgets.current())
     replies = LocalReplies(spool, LedgerReader(StoreReader(spool.path)))
     with (
         fleet_client(address, models) as client,
         LinkServer(client, link, replies, BudgetStore(spool.path, recover=spool.recover), say),
     ):
-        Coordinator(client, runners, setting, say).run()
+        Coordinator(client, runners, settings, say).run()
 
 
 def _require_dask() -> None:

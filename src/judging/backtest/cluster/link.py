@@ -16,7 +16,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
 from src.observability.redaction import redact_text
-from src.observability.store.budgets import BudgetStore, Refusal, Standing, StoreIsLockedError, Window
+from src.observability.store.budgets import BudgetStore, Refusal, StoreIsLockedError, Window, WindowBalance
 from src.observability.store.ledger_records import ReplyRecord
 
 if TYPE_CHECKING:
@@ -24,12 +24,12 @@ if TYPE_CHECKING:
 
     from distributed import Client
 
-    from src.judging.backtest.known_replies import LocalReplies
+    from src.judging.backtest.stored_replies import LocalReplies
     from src.observability.store.budgets import Reservation
 
 _log = logging.getLogger("moondev.judging")
 _PATIENCE_S: Final = 60.0  # of a worker for an answer
-_LOOK_EVERY_S: Final = 0.5  # of the coordinator, whether it is to end
+_CHECK_EVERY_S: Final = 0.5  # of the coordinator, whether it is to end
 _LOCKED_S: Final = 10.0  # that the coordinator tries again where another process has its store locked
 _THREADS: Final = 4
 
@@ -130,8 +130,8 @@ class LinkedBudgets:
             self._asked[key] = self._link.ask_later("reserve", fields, highest_usd, until_s)
         if not self._asked[key].done():
             raise StoreIsLockedError("the coordinator has not answered yet")
-        name, refused, standing = self._asked.pop(key).result()
-        return name if name is not None else Refusal(window=windows[refused], standing=Standing(**standing))
+        name, refused, balance = self._asked.pop(key).result()
+        return name if name is not None else Refusal(window=windows[refused], balance=WindowBalance(**balance))
 
     def settle(self, reservation: str, cost_usd: float) -> None:
         """Replace a reservation by what the call cost, soon."""
@@ -175,14 +175,14 @@ class LinkServer:
     def __exit__(self, *_: object) -> None:
         """Answer nothing more."""
         self._is_closed.set()
-        self._thread.join(_LOOK_EVERY_S * 4)
+        self._thread.join(_CHECK_EVERY_S * 4)
         if self._client.status == "running":
             self._requests.close()
 
     def _serve(self) -> None:
         while not self._is_closed.is_set():
             try:
-                what, answers, fields = self._requests.get(timeout=_LOOK_EVERY_S)
+                what, answers, fields = self._requests.get(timeout=_CHECK_EVERY_S)
             except TimeoutError:
                 continue
             except Exception as error:  # noqa: BLE001 - the scheduler is gone, which the coordinator notices by itself
@@ -220,7 +220,7 @@ class LinkServer:
                 if time.monotonic() > give_up_at:
                     raise
         if isinstance(result, Refusal):
-            return [None, asked.index(result.window), asdict(result.standing)]
+            return [None, asked.index(result.window), asdict(result.balance)]
         for window, before in zip(asked, result.before, strict=True):
             self._warn(window, before.taken_usd + highest_usd)
         name = uuid.uuid4().hex

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from src.judging.backtest.making import Made
+    from src.judging.backtest.decision_making import MadeDecision
     from src.judging.backtest.plan import Plan
     from src.models.limits.budgets import Budget
 
@@ -16,8 +16,8 @@ class ClusterError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Setting:
-    """What is the same for all errands of a back-test.
+class RunSettings:
+    """What is the same for all tasks of a back-test.
 
     Attributes:
         deciders: The names of those who decide.
@@ -37,26 +37,26 @@ class Setting:
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
-    """A decision that is to be made: the decider's place, the time in microseconds since 1970, and its id."""
+class DecisionRequest:
+    """A decision to make: the decider's position, the time in microseconds since 1970, and its id."""
 
-    place: int
+    position: int
     time_us: int
     decision_id: str
 
 
 @dataclass(frozen=True, slots=True)
-class Errand:
+class DecisionTask:
     """Decisions that a worker makes at once; `plan` has no times."""
 
     plan: Plan
-    setting: Setting
-    wanted: tuple[Wanted, ...]
+    settings: RunSettings
+    requests: tuple[DecisionRequest, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """What came of an errand: its decisions, or why there are none, without secrets."""
+class TaskResult:
+    """What came of a task: its decisions, or why there are none, without secrets."""
 
-    made: tuple[Made, ...] = ()
+    made: tuple[MadeDecision, ...] = ()
     error: str | None = None

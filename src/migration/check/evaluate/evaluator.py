@@ -59,7 +59,7 @@ class Evaluator:
         self._module_steps = _MODULE_STEPS
         self._synthetic: list[ast.AST] = []  # nodes made here; they stay alive so that no other node gets their id
 
-    def start_place(self) -> None:
+    def start_candidate(self) -> None:
         """Begin a new place, with its own number of steps."""
         self._module_steps -= max(0, _STEPS - self._place_steps)
         self._place_steps = min(_STEPS, self._module_steps)

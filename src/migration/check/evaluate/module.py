@@ -90,7 +90,7 @@ class Scope:
         return self if self.is_class or self.parent is None else self.parent.owner()
 
 
-class Place(NamedTuple):
+class Candidate(NamedTuple):
     """A node worth judging, with what surrounds it; a tuple, since a large module has ten thousands.
 
     Attributes:
@@ -128,19 +128,19 @@ class Module:
         """
         self.top = Scope()
         self._is_of_interest = is_of_interest
-        self.places: list[Place] = []
+        self.candidates: list[Candidate] = []
         self.attributes: dict[tuple[int, str], list[Binding]] = defaultdict(list)
         self.attributes_by_name: dict[str, list[Binding]] = defaultdict(list)
         self.scopes: dict[int, Scope] = {}
         self._type_checking = _type_checking_names(tree)
         self._index(tree)
         self._methods = self._methods_by_name()
-        for place in self.places:
-            if isinstance(place.node, ast.Call):
-                self._bind_arguments(place.node, place.scope)
+        for candidate in self.candidates:
+            if isinstance(candidate.node, ast.Call):
+                self._bind_arguments(candidate.node, candidate.scope)
 
     def release(self) -> None:
-        """Forget all names, so that what stands here is freed at once: scopes and their values name one another."""
+        """Forget all names, so that this module is freed at once: scopes and their values refer to one another."""
         for scope in (self.top, *self.scopes.values()):
             scope.names.clear()
 
@@ -149,12 +149,12 @@ class Module:
         pending: list[tuple[ast.AST, Scope, ast.stmt, ast.AST, bool]] = [
             (statement, self.top, statement, tree, False) for statement in reversed(tree.body)
         ]
-        push, note, is_of_interest = pending.append, self.places.append, self._is_of_interest
+        push, note, is_of_interest = pending.append, self.candidates.append, self._is_of_interest
         while pending:
             node, scope, statement, parent, decorates = pending.pop()
             kind = type(node)
             if kind in _JUDGED_KINDS and (kind is not ast.Attribute or is_of_interest(node.attr)):  # type: ignore[attr-defined]
-                note(Place(node=node, scope=scope, statement=statement, parent=parent, decorates=decorates))
+                note(Candidate(node=node, scope=scope, statement=statement, parent=parent, decorates=decorates))
             inner = self._bind(node, scope) if kind in _BINDING else scope
             skipped = self._type_checking_block(node) if isinstance(node, ast.If) else None
             for name, is_inner in _fields_of(kind):  # the last one first, so that the first is taken up next

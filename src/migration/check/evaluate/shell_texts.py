@@ -44,7 +44,7 @@ def shell_commands(text: str, depth: int = 0) -> Iterator[list[str]]:
 
 
 def _part(text: str, at: int, inner_commands: list[str]) -> tuple[str, int]:
-    """Return the part of a word that begins at a place, and the place behind it; add the commands that are in it."""
+    """Return the part of a word that begins at a position, and the position after it; collect the commands in it."""
     inner, end = _substituted(text, at)
     if inner is not None:
         inner_commands.append(inner)
@@ -63,13 +63,13 @@ def _part(text: str, at: int, inner_commands: list[str]) -> tuple[str, int]:
 
 
 def _closing(text: str, at: int) -> int:
-    """Return where the quote that opens at a place is closed, or the end of the text."""
+    """Return the position where the quote that opens at a position is closed, or the end of the text."""
     end = text.find(text[at], at + 1)
     return end if end >= 0 else len(text)
 
 
 def _double_quoted(text: str, at: int, inner_commands: list[str]) -> tuple[str, int]:
-    """Return what stands in double quotes from a place on, and the place behind them."""
+    """Return the text in double quotes that begins at a position, and the position after it."""
     parts: list[str] = []
     while at < len(text) and text[at] != '"':
         if text[at] == "'":
@@ -83,7 +83,7 @@ def _double_quoted(text: str, at: int, inner_commands: list[str]) -> tuple[str, 
 
 
 def _substituted(text: str, at: int) -> tuple[str | None, int]:
-    """Return the command that a shell puts the output of at a place, and the place behind it; None for none."""
+    """Return the substituted command at a position, and the position after it; None where there is none."""
     if text[at] == "`":
         end = _closing(text, at)
         return text[at + 1 : end], end + 1

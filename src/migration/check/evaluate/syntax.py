@@ -1,4 +1,4 @@
-"""Read what stands in one syntax node, without looking names up."""
+"""Read one syntax node without looking names up."""
 
 from __future__ import annotations
 

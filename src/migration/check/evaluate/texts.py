@@ -25,7 +25,7 @@ TEMPLATES = {"format": _BRACES, "format_map": _BRACES, "substitute": _DOLLAR, "s
 
 
 def unknown(label: str = "") -> str:
-    """Return the text that stands for a part that is not constant."""
+    """Return the placeholder for a part that is not constant."""
     return f"{START}{label}{END}"
 
 

@@ -35,7 +35,7 @@ def has_foreign_encoding(source: bytes) -> bool:
 
 
 def spelled_out(source: bytes) -> bytes:
-    """Return a source with what its escapes and its compatibility characters stand for, behind or in place of them."""
+    """Return a source with its escapes and compatibility characters decoded, after or in place of them."""
     text = source
     if b"\\" in source:
         text = _CONTROL_ESCAPE.sub(b" ", source)

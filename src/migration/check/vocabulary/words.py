@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
 from src.migration.check.vocabulary.providers import HOSTS, LANGCHAIN, MODULES, SUFFIXES
-from src.migration.check.vocabulary.quick_look import Interest, QuickLook
+from src.migration.check.vocabulary.word_filter import Interest, WordFilter
 
 FACTORY = ("claude", "openai", "deepseek", "groq", "gemini", "xai", "ollama", "openrouter", "local")
 
@@ -194,16 +194,16 @@ class Vocabulary:
 
     def interest(self, source: bytes) -> Interest:
         """Tell quickly what a file can hold that the check finds."""
-        return self._quick_look.interest(source)
+        return self._word_filter.interest(source)
 
     @cached_property
-    def _quick_look(self) -> QuickLook:
-        return _quick_look(tuple(self._modules), (*self._hosts, *SUFFIXES))
+    def _word_filter(self) -> WordFilter:
+        return _word_filter(tuple(self._modules), (*self._hosts, *SUFFIXES))
 
 
-@lru_cache(maxsize=8)  # it takes as long to make as several files take to be looked at
-def _quick_look(modules: tuple[str, ...], hosts: tuple[str, ...]) -> QuickLook:
-    return QuickLook(modules, hosts, [*CLIENTS, *_LANGCHAIN])
+@lru_cache(maxsize=8)  # making it takes as long as screening several files
+def _word_filter(modules: tuple[str, ...], hosts: tuple[str, ...]) -> WordFilter:
+    return WordFilter(modules, hosts, [*CLIENTS, *_LANGCHAIN])
 
 
 def is_model_server_path(value: str) -> bool:

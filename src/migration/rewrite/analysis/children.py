@@ -11,7 +11,7 @@ _fields: dict[type[cst.CSTNode], tuple[str, ...]] = {}
 
 
 class _FieldOrder(cst.CSTTransformer):
-    """Notes the fields of one node in the order in which they stand in the source."""
+    """Collects the fields of one node in source order."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -47,7 +47,7 @@ def with_imports(module: cst.Module, needed: set[tuple[str, str]], before: int, 
     Args:
         module: The edited module.
         needed: Pairs of a module and a name in it.
-        before: The position in the module's body before which the imports must stand.
+        before: The position in the module's body before which the imports must be.
         bootstrap: How many folders above the file the checkout's root is; None where it need not be put on `sys.path`.
 
     Raises:
@@ -236,7 +236,7 @@ def _is_sdk_by_name(binding: Binding) -> bool:
 
 
 def _is_guarded(tree: Tree, binding: Binding) -> bool:
-    """Tell whether an import stands in a `try`, where it tests whether the package is installed."""
+    """Tell whether an import is in a `try`, where it tests whether the package is installed."""
     return any(isinstance(ancestor, cst.Try) for ancestor in tree.ancestors(binding.node))
 
 

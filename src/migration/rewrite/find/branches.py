@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def exclude_one_another(first: cst.CSTNode, second: cst.CSTNode, tree: Tree) -> bool:
-    """Tell whether two expressions stand in branches that the same test decides, each for another outcome."""
+    """Tell whether two expressions are in branches of the same test, for different outcomes."""
     outcomes = _tests(second, tree)
     return any((test, not outcome) in outcomes for test, outcome in _tests(first, tree))
 

@@ -49,7 +49,7 @@ class TraceableClient:
         call: The call.
         name: The dotted name of what is called.
         sdk: The SDK of its calls; empty for a framework's.
-        is_traced: Whether it stands in `ModelFactory.traced(...)` already.
+        is_traced: Whether it is in `ModelFactory.traced(...)` already.
     """
 
     call: cst.Call

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 # Objects that a migration replaces or makes; those of `factory` were models before it.
 TRACKED = frozenset({"client", "model", "factory", "reply", "stream", "chunk"})
-# Tracked objects that the program must not hand to code which nobody reads; a factory's model was one before.
+# Tracked objects that must not be passed to unread code; a factory's model was one before.
 GUARDED = TRACKED - {"factory"}
 
 

@@ -80,7 +80,7 @@ class Calls(Expressions):
         return Arguments(positional, named, has_star=has_star)
 
     def _unread(self, node: ast.Call, arguments: Arguments) -> Value:
-        """Let code that nobody reads have the arguments."""
+        """Record that unread code gets the arguments."""
         self.state.escape(arguments.all(), node, f"it is passed to {ast.unparse(node.func)[:60]}")
         return UNKNOWN
 
@@ -251,7 +251,7 @@ class Calls(Expressions):
         return relative | UNKNOWN if owner is None or self.program.has_foreign_base(owner) else relative
 
     def _expose_names(self, function: str, node: ast.Call) -> None:
-        """Record that code which nobody reads can read and replace what names hold."""
+        """Record that unread code can read and replace what names hold."""
         reason = f"names are used by {function}"
         if self.names is not None and function != "globals":
             self.state.escape(join(*self.names.values()), node, reason)
@@ -267,7 +267,7 @@ class Calls(Expressions):
             self.expose_attributes(node, function)
 
     def expose_attributes(self, node: ast.AST, what: str) -> None:
-        """Record that code which nobody reads can read and replace the attributes of all objects."""
+        """Record that unread code can read and replace the attributes of all objects."""
         for key, value in list(self.state.facts.items()):
             if key[0] == "attribute":
                 self.state.escape(value, node, f"attributes are used by {what}")

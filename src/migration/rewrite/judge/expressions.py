@@ -66,7 +66,7 @@ class Expressions(ABC):
 
     @abstractmethod
     def expose_attributes(self, node: ast.AST, what: str) -> None:
-        """Record that code which nobody reads can read and replace the attributes of all objects."""
+        """Record that unread code can read and replace the attributes of all objects."""
 
     def evaluate(self, node: ast.expr | None) -> Value:  # noqa: C901, PLR0912 - one arm for each kind of expression
         """Return everything that an expression can be."""

@@ -38,7 +38,7 @@ class State:
         program: The module.
         facts: What each place can hold.
         changed: Whether a fact was added since this was last set to False.
-        escaped: Functions, classes and containers that code which nobody reads can reach, each with where it gets them.
+        escaped: Functions, classes and containers that unread code can reach, each with where it gets them.
         leaks: The uses that are not understood, by the object's origin.
         receivers: What each call calls.
         patches: Where something of an SDK is replaced, each with what does it.
@@ -88,7 +88,7 @@ class State:
     # What gets away
 
     def escape(self, value: Value, node: ast.AST, reason: str) -> None:
-        """Record that code which nobody reads gets a value."""
+        """Record that unread code (code that is not interpreted) gets a value."""
         for atom in value:
             if atom.kind in GUARDED and atom.node is not None:
                 where = Leak(origin=atom.node, line=getattr(node, "lineno", 1), reason=reason)

@@ -53,7 +53,7 @@ class Interpreter(Calls):
                     self.state.escaped[method] = Leak(origin=method, line=method.lineno, reason=reason)
 
     def _spread(self, target: ast.AST, leak: Leak) -> None:
-        """Record once more what reaches code that nobody reads through a container or a function."""
+        """Record once more what reaches unread code through a container or a function."""
         is_function = target in self.program.scopes
         value = self.state.get("result", target) if is_function else self.state.items(target)
         what = "a function that returns it" if is_function else "a container that holds it"

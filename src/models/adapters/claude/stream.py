@@ -83,7 +83,7 @@ class _StreamState:
         self._is_open = False
 
     def prepare(self, event: Any) -> Any:
-        """Return the event as the reader takes it; None where it is to be dropped."""
+        """Return the event as the reader takes it; None for one to drop."""
         kind, at = field(event, "type"), count(event, "index") or 0
         if kind == "message_start":
             self._start_message()

@@ -151,7 +151,7 @@ def _record_reply(response: Any, *_: object, stream: bool = False, **__: object)
 
 
 def _read_bounded(response: Any) -> None:
-    """Read a whole reply, which may have only so many bytes after decompression."""
+    """Read a whole reply, whose size after decompression is bounded."""
     meter, pieces = http_hooks.meter(), []
     if meter is None:
         return

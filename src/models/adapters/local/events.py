@@ -1,4 +1,4 @@
-"""Iterate over the events of one reply of the embedded model, which stops when nobody reads on."""
+"""Iterate over the events of one reply of the embedded model; the model stops when its reader does."""
 
 from __future__ import annotations
 

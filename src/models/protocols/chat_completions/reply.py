@@ -79,7 +79,7 @@ def _read(raw: Any, rules: ProviderRules, model: str) -> Completion:
         service_tier=text(raw, "service_tier") or None,
         notes={
             **_notes(raw, choice, refusal),
-            **token_buckets.mismatch(tokens, count(usage_body, "total_tokens")),
+            **token_buckets.total_note(tokens, count(usage_body, "total_tokens")),
             **unread_choices(len(field(raw, "choices")) - 1),
         },
         raw=raw,
@@ -111,7 +111,7 @@ def read_event(body: Any, rules: ProviderRules, model: str) -> Iterator[Chunk]:
         response_id=text(body, "id") or None,
         reported_cost=rules._reported_cost(usage),
         service_tier=text(body, "service_tier") or None,
-        notes={**_notes(body, first, ""), **token_buckets.mismatch(tokens, count(usage, "total_tokens"))}
+        notes={**_notes(body, first, ""), **token_buckets.total_note(tokens, count(usage, "total_tokens"))}
         if usage
         else {},
     )

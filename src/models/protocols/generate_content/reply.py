@@ -188,7 +188,7 @@ def _used(raw: Any, model: str) -> Usage | None:
 
 
 def _mismatch(raw: Any, tokens: Usage | None) -> dict[str, object]:
-    return token_buckets.mismatch(tokens, count(field(raw, "usage_metadata"), "total_token_count"))
+    return token_buckets.total_note(tokens, count(field(raw, "usage_metadata"), "total_token_count"))
 
 
 def _no_candidates(raw: Any) -> ModelError:

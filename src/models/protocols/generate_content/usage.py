@@ -59,7 +59,7 @@ def usage(raw: Any) -> Usage | None:
         output=output,
         output_reasoning_tokens=thoughts,
     )
-    tokens = token_buckets.with_problem(tokens, problem or token_buckets.other_total(tokens, total))
+    tokens = token_buckets.with_problem(tokens, problem or token_buckets.total_problem(tokens, total))
     return token_buckets.with_units(tokens, _kinds(body, cached or 0))
 
 

@@ -1,4 +1,4 @@
-"""Tell whether a time lies in the hours in which nothing is sent."""
+"""Define quiet hours, in which no notification is sent."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ DAYS: Final[tuple[str, ...]] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
 @dataclass(frozen=True, slots=True)
-class Quiet:
+class QuietHours:
     """Hours of each day, or of some, by the clocks of a zone. They may cross midnight.
 
     Attributes:
         begin: When they begin.
         end: The first time after them.
-        zone: Whose clocks are meant.
+        zone: The zone of the clocks.
         days: On which days they begin, Monday is 0.
         excepted: The severities that are sent all the same.
     """

@@ -1,4 +1,4 @@
-"""Decide by a file's words alone whether it can hold anything that the check finds, so that few files are parsed."""
+"""Filter files by their words: whether one can contain anything that the check finds, so that few files are parsed."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ _CALLS: dict[bytes, _Pattern | None] = {
 }  # fmt: skip
 
 
-class QuickLook:
+class WordFilter:
     """Looks at files for the words of one vocabulary.
 
     It errs on one side: where it finds nothing, the check would find nothing. A name that is put together from parts

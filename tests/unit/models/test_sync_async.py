@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from src.models.transport import steps
+from src.models.transport import sync_async
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from src.models.transport.steps import Steps
+    from src.models.transport.sync_async import Steps
 
 
 def double(value: int) -> int:
@@ -45,8 +45,8 @@ def _sum(operation: Callable[[int], Any], values: list[int], log: list[str]) -> 
 def test_both_ways_give_the_same_result_and_take_the_same_path(values: list[int]) -> None:
     plain_log: list[str] = []
     asyncio_log: list[str] = []
-    plain = steps.run(_sum(double, values, plain_log))
-    in_asyncio = asyncio.run(steps.arun(_sum(adouble, values, asyncio_log)))
+    plain = sync_async.run(_sum(double, values, plain_log))
+    in_asyncio = asyncio.run(sync_async.arun(_sum(adouble, values, asyncio_log)))
     assert plain == in_asyncio == sum(200 if value < 0 else 2 * value for value in values)
     assert plain_log == asyncio_log == [f"failed at {value}" for value in values if value < 0]
 
@@ -56,9 +56,9 @@ def test_an_exception_that_the_steps_do_not_handle_is_raised() -> None:
         yield operation(-1)
 
     with pytest.raises(ValueError, match="-1"):
-        steps.run(failing(double))
+        sync_async.run(failing(double))
     with pytest.raises(ValueError, match="-1"):
-        asyncio.run(steps.arun(failing(adouble)))
+        asyncio.run(sync_async.arun(failing(adouble)))
 
 
 def test_a_cancelled_task_lets_the_steps_clean_up() -> None:
@@ -71,7 +71,7 @@ def test_a_cancelled_task_lets_the_steps_clean_up() -> None:
         return value
 
     async def cancelled() -> None:
-        task = asyncio.create_task(steps.arun(_sum(wait, [1], log)))
+        task = asyncio.create_task(sync_async.arun(_sum(wait, [1], log)))
         await asyncio.sleep(0)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):

@@ -1,4 +1,4 @@
-"""Leave out members whose vote on the same question is known already."""
+"""Reuse stored votes: a member whose vote on the same question is in the cache is not asked again."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from src.agents.swarm.asking import Question, Seat
+    from src.agents.swarm.member_call import Question, Seat
     from src.agents.swarm.voting import Vote
 
 
-class KnownVotes(Protocol):
-    """Votes by the exact request that they answer."""
+class VoteCache(Protocol):
+    """Stored votes by the exact request that they answer."""
 
     def recall(self, seat: Seat, question: Question) -> Vote | None:
         """Return a member's vote on a question, None where it must be asked."""
@@ -21,13 +21,13 @@ class KnownVotes(Protocol):
         """Keep a member's vote on a question."""
 
 
-class Roll:
-    """The members of one decision: those that are to be asked, and the votes of the others.
+class Poll:
+    """One decision's members: those to ask, and the stored votes of the others.
 
     Args:
         seats: All members.
         question: What they are asked.
-        known: Votes that are known; None knows none.
+        cache: The stored votes; None asks every member.
         on_vote: Called for each vote as it arrives.
     """
 
@@ -35,14 +35,14 @@ class Roll:
         self,
         seats: Sequence[Seat],
         question: Question,
-        known: KnownVotes | None,
+        cache: VoteCache | None,
         on_vote: Callable[[Vote], None] | None,
     ) -> None:
         self._seats = seats
         self._question = question
-        self._known = known
+        self._cache = cache
         self._on_vote = on_vote
-        recalled = {seat.member.label: known.recall(seat, question) for seat in seats} if known is not None else {}
+        recalled = {seat.member.label: cache.recall(seat, question) for seat in seats} if cache is not None else {}
         self._votes = {label: vote for label, vote in recalled.items() if vote is not None}
         self._by_label = {seat.member.label: seat for seat in seats}
 
@@ -53,8 +53,8 @@ class Roll:
 
     def arrived(self, vote: Vote) -> None:
         """Keep a vote that has arrived; a failure is not kept."""
-        if self._known is not None and vote.error_category is None:
-            self._known.keep(self._by_label[vote.member], self._question, vote)
+        if self._cache is not None and vote.error_category is None:
+            self._cache.keep(self._by_label[vote.member], self._question, vote)
         if self._on_vote is not None:
             self._on_vote(vote)
 

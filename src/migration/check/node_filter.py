@@ -1,4 +1,4 @@
-"""Screen out the calls and attributes that cannot be direct calls, by their own names, before anything is evaluated."""
+"""Filter syntax nodes: what cannot be a direct call by its own name is skipped before anything is evaluated."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ _KEYWORDS = ADDRESS_KEYWORDS | {"target", None}
 
 
 def judged_attributes(vocabulary: Vocabulary) -> Callable[[str], bool]:
-    """Return what tells whether an attribute with a name may be judged, in whatever file it stands."""
+    """Return a predicate: may an attribute of this name be judged, in any file?"""
     module_tails = vocabulary.module_tails
     return lambda attribute: attribute in module_tails or may_end_chain(attribute, of_sdk=True)
 
 
-class Screening:
+class NodeFilter:
     """Screens the nodes of one module. It lets through whatever may be judged a direct call."""
 
     def __init__(self, module: Module, vocabulary: Vocabulary, *, uses_import_function: bool) -> None:

@@ -1,4 +1,4 @@
-"""Find a prompt by its name: in files, or in Langfuse's prompt management, or what a caller has built in."""
+"""Look a prompt up by its name: in files, in Langfuse's prompt management, or the caller's built-in default."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def get_prompt(
         name: The prompt's name.
         version: A number, a recorded version such as `2-3fa2c81b`, or the first digits of its digest.
         label: A label, such as production or latest.
-        default: What is built in, where nobody has a prompt of this name.
+        default: The built-in prompt, for a name that neither files nor Langfuse have.
 
     Raises:
         PromptMissing: there is no such prompt, version or label.
@@ -49,7 +49,7 @@ def get_prompt(
 def find_prompt(
     name: str, version: int | str | None = None, label: str | None = None, *, default: Prompt | None = None
 ) -> Prompt:
-    """Do what `get_prompt` does for somebody who only looks: no copy of a file's text is kept."""
+    """Do what `get_prompt` does without storing a copy of a file's text, for readers that do not use the prompt."""
     if version is not None and label is not None:
         raise PromptError("A version and a label were named: name one of them.")
     prompt = _from_langfuse(name, version, label) if asks_langfuse() else None
@@ -148,7 +148,7 @@ def _from_files(name: str, version: int | str | None, label: str | None, default
 
 def _from_langfuse(name: str, version: int | str | None, label: str | None) -> Prompt | None:
     """Return Langfuse's version; None where the server has none, or where digits name one of a file."""
-    from src.prompts.serving import serve
+    from src.prompts.langfuse_cache import serve
 
     if version is not None and not str(version).isdecimal():
         return None
@@ -189,8 +189,8 @@ def linked(prompt: Prompt, copies: Copies) -> Prompt:
 
 def keep_pushed(project: Project, prompt: Prompt) -> None:
     """Keep what Langfuse has now, so that generations link to it."""
-    from src.prompts import serving
+    from src.prompts import langfuse_cache
 
     current_copies().keep_fetched(project.key, prompt, None)
     _links.clear()
-    serving.forget_all()
+    langfuse_cache.forget_all()

@@ -1,4 +1,4 @@
-"""Serve Langfuse's prompts: fresh where the server answers in time, else the copy; a decision never waits for long.
+"""Cache Langfuse's prompts: fresh where the server answers in time, else the copy on disk; no decision waits for long.
 
 What a process has asked for is served for a minute. After that it is served once more while a thread asks again. A
 process that begins waits for the server, but only for `WAIT_S`; then the copy on disk serves.
@@ -29,8 +29,8 @@ _log: Final = logging.getLogger("moondev.prompts")
 
 
 @dataclass(frozen=True, slots=True)
-class _Wanted:
-    """What is asked for: a version, or the one that a label stands on."""
+class _PromptKey:
+    """A requested version of a prompt, or the one that a label points to."""
 
     project: str
     name: str
@@ -39,8 +39,8 @@ class _Wanted:
 
 
 @dataclass(slots=True)
-class _Answer:
-    """What was last learnt; `prompt` is None where the server has none."""
+class _CachedPrompt:
+    """The server's last answer; `prompt` is None where it has no such prompt."""
 
     prompt: Prompt | None
     asked_at: float
@@ -49,8 +49,8 @@ class _Answer:
 
 
 _lock = threading.Lock()
-_answers: dict[_Wanted, _Answer] = {}
-_asking: dict[_Wanted, threading.Event] = {}
+_cached: dict[_PromptKey, _CachedPrompt] = {}
+_refreshing: dict[_PromptKey, threading.Event] = {}
 _pid = os.getpid()
 
 
@@ -62,7 +62,7 @@ def serve(
     Raises:
         PromptError: the server did not answer and there is no copy, or what it has cannot be used.
     """
-    wanted = _Wanted(project.key, name, version, label)
+    wanted = _PromptKey(project.key, name, version, label)
     ttl_s = _ttl_s()
     answer = _known(wanted)
     if answer is None or answer.error or time.monotonic() - answer.asked_at > ttl_s:
@@ -73,7 +73,7 @@ def serve(
     if answer is None:
         answer = _from_copy(wanted, copies, f"no answer within {WAIT_S:g} s", project.host)
         with _lock:  # so that the next decision does not wait; what the thread learns later takes its place
-            answer = _answers.setdefault(wanted, answer)
+            answer = _cached.setdefault(wanted, answer)
     if answer.error:
         raise PromptError(answer.error)
     return answer.prompt
@@ -82,24 +82,24 @@ def serve(
 def forget_all() -> None:
     """Forget what servers have said, as after a new version was pushed."""
     with _lock:
-        _answers.clear()
+        _cached.clear()
 
 
-def _known(wanted: _Wanted) -> _Answer | None:
-    global _answers, _asking, _lock, _pid
+def _known(wanted: _PromptKey) -> _CachedPrompt | None:
+    global _cached, _refreshing, _lock, _pid
     if _pid != os.getpid():  # a forked child has what was learnt, but not the threads that were asking
-        _answers, _asking, _lock, _pid = dict(_answers), {}, threading.Lock(), os.getpid()
+        _cached, _refreshing, _lock, _pid = dict(_cached), {}, threading.Lock(), os.getpid()
     with _lock:
-        return _answers.get(wanted)
+        return _cached.get(wanted)
 
 
-def _ask(wanted: _Wanted, project: Project, copies: Copies) -> threading.Event:
+def _ask(wanted: _PromptKey, project: Project, copies: Copies) -> threading.Event:
     """Have a thread ask the server, unless one is asking; return what is set once it has."""
     with _lock:
-        is_over = _asking.get(wanted)
+        is_over = _refreshing.get(wanted)
         if is_over is not None:
             return is_over
-        is_over = _asking[wanted] = threading.Event()
+        is_over = _refreshing[wanted] = threading.Event()
     try:
         threading.Thread(
             target=_refresh, args=(wanted, project, copies, is_over), name="moondev-prompts", daemon=True
@@ -109,48 +109,48 @@ def _ask(wanted: _Wanted, project: Project, copies: Copies) -> threading.Event:
     return is_over
 
 
-def _over(wanted: _Wanted, is_over: threading.Event) -> None:
+def _over(wanted: _PromptKey, is_over: threading.Event) -> None:
     with _lock:
-        _asking.pop(wanted, None)
+        _refreshing.pop(wanted, None)
     is_over.set()
 
 
-def _refresh(wanted: _Wanted, project: Project, copies: Copies, is_over: threading.Event) -> None:
+def _refresh(wanted: _PromptKey, project: Project, copies: Copies, is_over: threading.Event) -> None:
     try:
         answer = _asked(wanted, project, copies)
         with _lock:
-            _answers[wanted] = answer
+            _cached[wanted] = answer
     except Exception:  # noqa: BLE001 - on a thread of its own; the copy serves
         _log.exception("A prompt could not be refreshed.")
     finally:
         _over(wanted, is_over)
 
 
-def _asked(wanted: _Wanted, project: Project, copies: Copies) -> _Answer:
+def _asked(wanted: _PromptKey, project: Project, copies: Copies) -> _CachedPrompt:
     try:
         prompt = project.fetch(wanted.name, version=wanted.version, label=wanted.label, timeout_s=_ASK_S)
     except PromptMissing:
         if wanted.label is not None:
             copies.forget_label(wanted.project, wanted.name, wanted.label)
-        return _Answer(None, time.monotonic())
+        return _CachedPrompt(None, time.monotonic())
     except (ServerSilent, SettingsError) as error:
         before = _known(wanted)
         if before is not None and not before.error:
             _log.warning("%s: the prompt %r serves as it was (%s).", project.host, wanted.name, error)
-            return _Answer(before.prompt, time.monotonic(), is_of_server=False)
+            return _CachedPrompt(before.prompt, time.monotonic(), is_of_server=False)
         return _from_copy(wanted, copies, str(error), project.host)
     except PromptError as error:
-        return _Answer(None, time.monotonic(), error=str(error))
+        return _CachedPrompt(None, time.monotonic(), error=str(error))
     copies.keep_fetched(wanted.project, prompt, wanted.label)
-    return _Answer(prompt, time.monotonic())
+    return _CachedPrompt(prompt, time.monotonic())
 
 
-def _from_copy(wanted: _Wanted, copies: Copies, reason: str, host: str) -> _Answer:
+def _from_copy(wanted: _PromptKey, copies: Copies, reason: str, host: str) -> _CachedPrompt:
     copy = copies.fetched(wanted.project, wanted.name, version=wanted.version, label=wanted.label)
     if copy is not None:
         _log.warning("%s: the copy of the prompt %r, version %s, serves (%s).", host, wanted.name, copy.version, reason)
-        return _Answer(copy, time.monotonic(), is_of_server=False)
-    return _Answer(
+        return _CachedPrompt(copy, time.monotonic(), is_of_server=False)
+    return _CachedPrompt(
         None,
         time.monotonic(),
         error=f"{host} does not give the prompt {wanted.name!r} ({reason}), and there is no copy of it here: try "

@@ -1,4 +1,4 @@
-"""Ask one member of a swarm: a task on the loop of its model, which any thread can cancel."""
+"""Call one member of a swarm: a task on the event loop of its model, which any thread can cancel."""
 
 from __future__ import annotations
 
@@ -51,18 +51,18 @@ class Seat:
         return " -> ".join((self.member.model, *self.member.fallbacks))
 
 
-class Asking:
-    """One member that is being asked.
+class MemberCall:
+    """The call of one member.
 
     Args:
         seat: The member.
         question: What it is asked.
-        deliver: Called with this object and the vote, or None where the call was cancelled; on the loop's thread.
+        deliver: Called on the loop's thread with this object and the vote, None where the call was cancelled.
         label: Names the member's generation.
     """
 
     def __init__(
-        self, seat: Seat, question: Question, deliver: Callable[[Asking, Vote | None], None], *, label: str
+        self, seat: Seat, question: Question, deliver: Callable[[MemberCall, Vote | None], None], *, label: str
     ) -> None:
         self.seat = seat
         self._label = label
@@ -79,7 +79,7 @@ class Asking:
             self._loop.call_soon_threadsafe(self._cancel, reason)
 
     def give_up(self) -> None:
-        """Leave a call alone that was cancelled and does not end; where it blocks its loop, give that up too."""
+        """Abandon a call that was cancelled and does not end, and its loop too where the call blocks it."""
         if not self._loop_has_reacted:
             loops.abandon(self.seat.name, self._loop)
 
@@ -97,7 +97,7 @@ class Asking:
 
 
 async def ask(seat: Seat, question: Question, label: str) -> Vote:
-    """Return a member's vote; one whose call fails has none of the actions. `label` names its generation."""
+    """Return a member's vote, without an action where its call failed; `label` names its generation."""
     member = seat.member
     started = time.monotonic()
     # The member's own text comes last, so that providers that cache prompts process the common part once.
@@ -137,7 +137,7 @@ async def ask(seat: Seat, question: Question, label: str) -> Vote:
 
 
 def _is_cancelled() -> bool:
-    """Tell whether the swarm has cancelled this member; its own code may raise CancelledError too."""
+    """Tell whether the swarm has cancelled this member: its own code may raise CancelledError, too."""
     task = asyncio.current_task()
     return task is None or task.cancelling() > 0
 
@@ -160,7 +160,7 @@ def _failed(member: Member, raised: BaseException, latency_ms: float) -> Vote:
     )
 
 
-def late(seat: Seat, latency_ms: float | None) -> Vote:
+def late_vote(seat: Seat, latency_ms: float | None) -> Vote:
     """Return the vote of a member whose answer did not come in time; what its provider bills for it is not known."""
     cost = Cost(source="local") if seat.model._is_free(seat.model.model_name) else None
     return Vote(

@@ -1,4 +1,4 @@
-"""Judge what is written to sockets: a request shows its host there even where a proxy opens the connection.
+"""Judge bytes that are written to sockets: they name a request's host even where a proxy opens the connection.
 
 Three things name the host: the request line that a proxy gets (`CONNECT host:port`, or a whole address), the Host
 header of a plain request, and the name for which a TLS connection is made. Other bytes name none.
@@ -29,41 +29,41 @@ _TRANSPORTS: Final = (
     (asyncio.sslproto, "_SSLProtocolTransport"),
 )
 TLS_MODULES: Final = ("ssl", "gevent.ssl", "eventlet.green.ssl")
-_STARTS: Final = frozenset(b"GPHDOC")  # of the methods of HTTP
-_LINE = re.compile(rb"(?:GET|POST|PUT|PATCH|HEAD|DELETE|OPTIONS|CONNECT) (\S{1,2000}) HTTP/1\.[01]\r\n")
+_METHOD_INITIALS: Final = frozenset(b"GPHDOC")  # first letters of the HTTP methods
+_REQUEST_LINE = re.compile(rb"(?:GET|POST|PUT|PATCH|HEAD|DELETE|OPTIONS|CONNECT) (\S{1,2000}) HTTP/1\.[01]\r\n")
 _HOST = re.compile(rb"\r\nhost:[ \t]*([^\s]{1,300})[ \t]*\r\n", re.IGNORECASE)
-_LONGEST: Final = 16_000  # bytes of a request's head that are read
+_HEAD_BYTES: Final = 16_000  # bytes of a request's head that are read
 _HTTPS: Final = 443
-_SOCKET: Final[Any] = _socket.socket.__mro__[-2]  # the interpreter's own, whose methods cannot be replaced
+_C_SOCKET: Final[Any] = _socket.socket.__mro__[-2]  # the interpreter's own, whose methods cannot be replaced
 
 
-class _BareKind(type):
-    """Takes every socket for an instance of the class that stands in for the interpreter's own."""
+class _GuardedSocketMeta(type):
+    """Makes every socket of the interpreter an instance of the guarded class that replaces it."""
 
     def __instancecheck__(cls, item: object) -> bool:
-        return isinstance(item, _SOCKET) if cls is _Bare else type.__instancecheck__(cls, item)
+        return isinstance(item, _C_SOCKET) if cls is _GuardedSocket else type.__instancecheck__(cls, item)
 
     def __subclasscheck__(cls, kind: type) -> bool:
-        return issubclass(kind, _SOCKET) if cls is _Bare else type.__subclasscheck__(cls, kind)
+        return issubclass(kind, _C_SOCKET) if cls is _GuardedSocket else type.__subclasscheck__(cls, kind)
 
 
-class _Bare(_socket.socket, metaclass=_BareKind):
+class _GuardedSocket(_socket.socket, metaclass=_GuardedSocketMeta):
     """Stands in for `_socket.socket` once the guard is on, with methods that can be guarded."""
 
     __slots__ = ()
 
 
 def cover() -> None:
-    """Put the guard before what sockets write, and before the TLS connections that are made, whoever made their class.
+    """Guard what sockets write and the TLS connections that are made, whoever defined their classes.
 
     gevent and eventlet replace `socket.socket`, `ssl.SSLSocket` and `ssl.SSLContext`, before the guard is switched on
     or after it; an eventlet program holds copies of both modules, too. All of their sockets write through a class whose
     base is the interpreter's own socket, and all of their contexts are of a class whose base is the interpreter's own.
     What a program makes of `_socket` itself, from then on, is of a class of the guard's.
     """
-    for kind in _SOCKET.__subclasses__():
+    for kind in _C_SOCKET.__subclasses__():
         cover_kind(kind)
-    _socket.socket = _socket.SocketType = _Bare  # type: ignore[misc] # what the interpreter does not mind
+    _socket.socket = _socket.SocketType = _GuardedSocket  # type: ignore[misc] # the interpreter allows it
     for owner in _tls_sockets():
         for name in ("send", "sendall", "write"):
             _wrap(owner, name, _judge_encrypted)
@@ -78,9 +78,9 @@ def cover() -> None:
 
 
 def cover_kind(kind: type) -> None:
-    """Put the guard before what sockets of a class write, or of the class that it is made of."""
+    """Guard what sockets of a class write, at the base class that wraps the interpreter's socket."""
     for owner in kind.__mro__:
-        if _SOCKET in owner.__bases__:
+        if _C_SOCKET in owner.__bases__:
             for name in ("send", "sendall"):
                 _wrap(owner, name, _judge_bytes)
             if hasattr(owner, "sendmsg"):
@@ -88,7 +88,7 @@ def cover_kind(kind: type) -> None:
 
 
 def _tls_sockets() -> Iterator[type]:
-    """Yield the classes of TLS sockets that are imported, and those that they are made of."""
+    """Yield the imported classes of TLS sockets and their base classes."""
     for name in TLS_MODULES:
         socket_class = getattr(sys.modules.get(name), "SSLSocket", None)
         for owner in getattr(socket_class, "__mro__", ()):
@@ -126,7 +126,7 @@ def _judge_encrypted(args: tuple[Any, ...], _: dict[str, Any]) -> None:
 def _judge_parts(args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
     parts = args[0] if args else ()
     if isinstance(parts, list | tuple):
-        _judge_bytes((b"".join(bytes(memoryview(part)[:_LONGEST]) for part in parts[:8]),), kwargs)
+        _judge_bytes((b"".join(bytes(memoryview(part)[:_HEAD_BYTES]) for part in parts[:8]),), kwargs)
 
 
 def _judge_tls(position: int) -> Callable[[tuple[Any, ...], dict[str, Any]], None]:
@@ -146,12 +146,12 @@ def _targets(data: Any, default_port: int) -> list[_Target]:
     """Return the hosts that the head of a request names; nothing for any other bytes."""
     try:
         view = memoryview(data)
-        if not view.nbytes or view.cast("B")[0] not in _STARTS:
+        if not view.nbytes or view.cast("B")[0] not in _METHOD_INITIALS:
             return []
-        head = bytes(view.cast("B")[:_LONGEST])
-    except (TypeError, ValueError):  # no bytes, or in a layout of their own: the socket says so itself
+        head = bytes(view.cast("B")[:_HEAD_BYTES])
+    except (TypeError, ValueError):  # not bytes: the socket raises an error itself
         return []
-    line = _LINE.match(head)
+    line = _REQUEST_LINE.match(head)
     if line is None:
         return []
     if head.startswith(b"CONNECT "):

@@ -1,4 +1,4 @@
-"""Tell in which line of an alerts file a key stands."""
+"""Find the line of each key in an alerts file, for error messages."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ def line_of(text: str, table: str, key: str, number: int = 1) -> int | None:
     """
     header: int | None = None
     seen, is_here = 0, not table
-    for place, line in enumerate(text.splitlines(), start=1):
+    for line_number, line in enumerate(text.splitlines(), start=1):
         match = _HEADER.fullmatch(line)
         if match is not None:
             if is_here and table:
                 break
             seen += match[1] == table
             is_here = match[1] == table and seen == number
-            header = place if is_here else header
+            header = line_number if is_here else header
         elif is_here and key and re.match(rf"""\s*["']?{re.escape(key)}["']?\s*[.=]""", line):
-            return place
+            return line_number
     return header

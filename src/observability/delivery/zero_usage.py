@@ -1,4 +1,4 @@
-"""Keep older Langfuse servers from inventing tokens for calls that used none, or of which nobody knows what they used.
+"""Keep older Langfuse servers from inventing tokens for calls that used none, or whose usage is unknown.
 
 Before 4.2 a server counts the tokens of an observation's texts although its cost is stated; only a usage stops that. A
 newer one takes the cost, and would show a usage of 0 tokens as a fact. Source: worker/src/services/IngestionService of

@@ -1,4 +1,4 @@
-"""Say how the budgets stand: what is spent and left of each, and where it ends at this rate."""
+"""Report the status of budgets: what is spent, reserved and left, and a projection to the end of the window."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from src.models.limits import budgets
 
 if TYPE_CHECKING:
     from src.models.limits.budgets import Budget
-    from src.observability.store.budgets import BudgetStore, Standing
+    from src.observability.store.budgets import BudgetStore, WindowBalance
 
 
-def standing_data(budget: Budget, store: BudgetStore, now: float) -> dict[str, Any]:
-    """Return one budget as plain data; of one for each run, the run that was spent on last.
+def status_data(budget: Budget, store: BudgetStore, now: float) -> dict[str, Any]:
+    """Return a budget's status as plain data; for a budget of runs, that of the run with the latest spending.
 
     Args:
         budget: The budget.
@@ -25,29 +25,29 @@ def standing_data(budget: Budget, store: BudgetStore, now: float) -> dict[str, A
         keys = store.runs(f"{budget.key}|")
         run = keys[0].rpartition("|")[2] if keys else None
     window = budget.window_at(now, run)
-    (standing,) = store.standings([window])
+    (balance,) = store.balances([window])
     return {
         "window": budget.window,
         "match": dict(budget.match),
         "limit_usd": budget.limit_usd,
-        "spent_usd": standing.spent_usd,
-        "reserved_usd": standing.reserved_usd,
-        "left_usd": max(budget.limit_usd - standing.taken_usd, 0.0),
+        "spent_usd": balance.spent_usd,
+        "reserved_usd": balance.reserved_usd,
+        "left_usd": max(budget.limit_usd - balance.taken_usd, 0.0),
         "kind": "hard" if budget.is_hard else "soft",
         "run": run,
         "ends": None if budget.window == "run" else _time(budgets.end_of(budget.window, now)),
-        "projected_usd": _projected(budget, standing, now),
+        "projected_usd": _projected(budget, balance, now),
         "source": budget.source,
     }
 
 
-def _projected(budget: Budget, standing: Standing, now: float) -> float | None:
-    """Return what is spent at the window's end at the rate until now; None for a run, and too early to tell."""
+def _projected(budget: Budget, balance: WindowBalance, now: float) -> float | None:
+    """Project the spending to the window's end; None for a run, and in the first 2% of a window."""
     if budget.window == "run":
         return None
     start, end = budgets.start_of(budget.window, now), budgets.end_of(budget.window, now)
     share = (now - start) / (end - start)
-    return standing.spent_usd / share if share > 0.02 else None
+    return balance.spent_usd / share if share > 0.02 else None
 
 
 def _time(seconds: float) -> str:

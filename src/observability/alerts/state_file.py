@@ -2,7 +2,7 @@
 
 It is a small file of its own beside the trace store, so that nothing here ever holds up a traced call. A message is
 written in the transaction that changes its rule's state, and deleted once its destination has taken it: a process that
-is killed in between leaves it to the next, which sends it, perhaps a second time, never not at all.
+is killed in between leaves it to the next, which sends it: at least once, perhaps twice.
 """
 
 from __future__ import annotations
@@ -57,12 +57,12 @@ PRAGMA user_version = {_FORMAT}
 """
 
 
-class BookError(SpoolError):
+class StateFileError(SpoolError):
     """The states of alerts cannot be kept; the message names the file, the reason and the remedy."""
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
+class WaitingMessage:
     """A message that waits to be sent.
 
     Attributes:
@@ -71,7 +71,7 @@ class Waiting:
         destination: Where it goes.
         message: What it says.
         created: When it was written, in seconds since 1970.
-        attempts: How often it was sent in vain.
+        attempts: How often sending it has failed.
         next_at: When it may be sent next.
         problem: Why it was not taken; "" before the first attempt.
     """
@@ -86,12 +86,12 @@ class Waiting:
     problem: str = ""
 
 
-def book_path(store: Path) -> Path:
+def state_path(store: Path) -> Path:
     """Return where the states of a trace store's alerts are kept: beside it, under its name."""
     return store.with_name(store.name + ".alerts.db")
 
 
-class Book:
+class StateFile:
     """The states, waiting messages and lease of one alerts file on one store.
 
     Args:
@@ -100,7 +100,7 @@ class Book:
     """
 
     def __init__(self, store: Path, source: str) -> None:
-        self.path = book_path(store.absolute())
+        self.path = state_path(store.absolute())
         self._source = source
 
     # Who checks.
@@ -172,12 +172,12 @@ class Book:
 
     # Messages.
 
-    def waiting(self) -> list[Waiting]:
+    def waiting(self) -> list[WaitingMessage]:
         """Return the messages that wait, in their order."""
-        names = [item.name for item in fields(Waiting)]
+        names = [item.name for item in fields(WaitingMessage)]
         statement = f"SELECT {', '.join(names)} FROM outbox WHERE source = ? ORDER BY id"  # noqa: S608 - our own names
         rows = [dict(zip(names, row, strict=True)) for row in self._read(statement, (self._source,))]
-        return [Waiting(**{**row, "message": json.loads(row["message"])}) for row in rows]
+        return [WaitingMessage(**{**row, "message": json.loads(row["message"])}) for row in rows]
 
     def sent(self, number: int) -> None:
         """Delete a message that its destination has taken, or that is given up."""
@@ -222,11 +222,11 @@ class Book:
             with contextlib.suppress(FileExistsError):
                 os.close(os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
 
-    def _error(self, error: Exception) -> BookError:
+    def _error(self, error: Exception) -> StateFileError:
         remedy = "" if getattr(error, "sqlite_errorname", "") in ("SQLITE_BUSY", "SQLITE_LOCKED") else (
             ". Move it away, and alerts begin anew"
         )  # fmt: skip
-        return BookError(f"the states of alerts in {self.path} cannot be kept ({error}){remedy}.")
+        return StateFileError(f"the states of alerts in {self.path} cannot be kept ({error}){remedy}.")
 
 
 def _state(values: list[Any]) -> State:

@@ -1,4 +1,4 @@
-"""Keep each member's vote by its exact request, so that a back-test that goes on asks and pays nothing twice."""
+"""Store each member's vote by its exact request, so that a resumed back-test asks and pays for nothing twice."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from src.models.usage import Cost
 from src.observability.store.ledger_records import ReplyRecord
 
 if TYPE_CHECKING:
-    from src.agents.swarm.asking import Question, Seat
+    from src.agents.swarm.member_call import Question, Seat
     from src.observability.ledger import LedgerReader
     from src.observability.store.spool import Spool
 

@@ -9,7 +9,7 @@ import pytest
 
 from src.migration.check.evaluate.shell_texts import shell_commands
 from src.migration.check.sites import facts_of
-from src.migration.check.vocabulary.quick_look import Interest
+from src.migration.check.vocabulary.word_filter import Interest
 from src.migration.check.vocabulary.words import Vocabulary
 from tests.long import rounds
 

@@ -14,7 +14,7 @@ from src.observability.store.ledger_records import DecisionRecord
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from src.agents.swarm.known_votes import KnownVotes
+    from src.agents.swarm.vote_cache import VoteCache
     from src.judging.backtest.as_of import Replay
     from src.judging.backtest.choices import Choice
     from src.judging.backtest.deciders import Decider
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
-    """A decision that was made; `record` is None where it stands in the ledger already."""
+class MadeDecision:
+    """A decision that was made; `record` is None where it is in the ledger already."""
 
     choice: Choice
     record: DecisionRecord | None
@@ -36,13 +36,13 @@ def make_decision(
     time_us: int,
     decision_id: str,
     *,
-    votes: KnownVotes | None = None,
+    votes: VoteCache | None = None,
     write: Callable[[DecisionRecord], bool] | None = None,
-) -> Made:
+) -> MadeDecision:
     """Have a decider decide on the market as it was.
 
     Args:
-        plan: The run; its times are not looked at.
+        plan: The run; its times are ignored.
         replay: The market.
         decider: Who decides.
         time_us: When, in microseconds since 1970.
@@ -64,8 +64,8 @@ def make_decision(
     )
     choice = decider.decide(view, where)
     if choice.is_written:
-        return Made(choice=choice, record=None)
-    return Made(choice=choice, record=_record(plan, decider, choice, where, as_of_ns, view.price))
+        return MadeDecision(choice=choice, record=None)
+    return MadeDecision(choice=choice, record=_record(plan, decider, choice, where, as_of_ns, view.price))
 
 
 def _record(

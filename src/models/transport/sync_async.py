@@ -1,7 +1,7 @@
-"""Run one sequence of steps plainly or in asyncio, so that the decisions between them are written once.
+"""Run one generator of steps synchronously or in asyncio, so that sync and async code share its decisions.
 
 The steps are a generator that yields what each operation returned: its result in plain code, an awaitable in asyncio.
-Either way the generator goes on with the result, or with the exception, raised where the operation stands.
+Either way the generator goes on with the result, or with the exception, raised at the operation's `yield`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Know what a Langfuse project has got another way, where ENABLE_LANGFUSE changes between `scores` and `true`.
+"""Take over a Langfuse project's progress where ENABLE_LANGFUSE changes between `scores` and `true`.
 
 With `scores`, observations reach the project through an OpenTelemetry Collector, and the store knows the project under
-another name. When it is delivered to directly, it is asked for what the Collector may have brought it.
+another name. Before direct delivery the project is asked which observations the Collector has delivered.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _ROWS_A_RANGE: Final = 512
 
 
 def take_over(connection: sqlite3.Connection, name: str, now: float) -> None:
-    """Begin a destination where its project has got to under its other kind of name, inside a transaction.
+    """Start a destination at the progress of its project's other name, inside a transaction.
 
     Scores that it has are not sent again. Observations that went to an OTLP endpoint are noted as ones that may have
     arrived. Nothing happens where the destination has been delivered to.
