@@ -1,9 +1,12 @@
 # `make run` and `make test` do everything; `make help` lists the rest.
 # All installing happens in scripts/bootstrap.py, which is safe to start twice and to interrupt.
 SHELL := /bin/sh
-PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 python; do \
-    command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
-    && { echo $$p; break; }; done)
+# The locks have packages for these versions. Of several Pythons the user's own is taken, else the newest.
+SUPPORTED := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14))
+ifndef PYTHON
+PYTHON := $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 python; do \
+    $$p -c '$(SUPPORTED)' >/dev/null 2>&1 && { echo $$p; break; }; done)
+endif
 BIN := .venv/bin
 WORKERS ?= 4  # of the tests: some of their time is waiting, so that four keep two cores busy
 
@@ -19,7 +22,8 @@ help: ## Show the targets
 	@grep -E '^[.a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([.a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
 
 define bootstrap
-	@if [ -z "$(PYTHON)" ]; then echo "No Python >= 3.11 found. Install one, or name it: make PYTHON=/path/to/python3.11" >&2; exit 1; fi
+	@[ -n "$(PYTHON)" ] || { echo "No Python 3.11, 3.12, 3.13 or 3.14 is here. Install one, or name it: make PYTHON=/path/to/python3" >&2; exit 1; }
+	@"$(PYTHON)" -c '$(SUPPORTED)' || { echo "$(PYTHON) is not Python 3.11, 3.12, 3.13 or 3.14. Name another: make PYTHON=/path/to/python3" >&2; exit 1; }
 	@"$(PYTHON)" scripts/bootstrap.py $(1)
 endef
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import platform
 import signal
 import subprocess
 import sys
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 INTERRUPTED = 130  # as shells count: 128 + SIGINT
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
+MADE_FOR = {("Linux", "x86_64"), ("Linux", "aarch64"), ("Darwin", "arm64"), ("Windows", "amd64")}  # the locked packages
 LOCKS = {
     "run": ["requirements.txt", "requirements-nodeps.txt"],
     "dev": ["requirements-dev.txt", "requirements-nodeps.txt"],
@@ -65,13 +67,13 @@ def only_one() -> Iterator[None]:
         yield
 
 
-def call(step: str, *command: str) -> None:
+def call(step: str, *command: str, hint: str = "") -> None:
     """Run one step, or stop with its output and what to do."""
     print(f"  {step} ...", flush=True)
     code = run(command)
     if code:
         sys.exit(
-            f"\n{step} failed (exit {code}); the reason stands above.\n"
+            f"\n{step} failed (exit {code}); the reason stands above.{hint}\n"
             "Nothing is lost: mend it and run the same make command again. `make clean` starts from nothing."
         )
 
@@ -116,39 +118,57 @@ def clean_environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name not in drop}
 
 
-def make_venv() -> Path:
-    """Create `.venv` unless a working one of this Python version is there; return its interpreter."""
+def make_venv() -> list[str]:
+    """Create `.venv` unless a working one of this Python version is there; return the command of a pip for it.
+
+    Debian splits ensurepip off its Python. Without it `.venv` gets no pip, and that of this Python, if any, serves it.
+    """
     python = VENV / ("Scripts" if os.name == "nt" else "bin") / "python"
-    probe = f"import sys, pip; sys.exit(sys.version_info[:2] != {tuple(sys.version_info[:2])})"
-    works = (
-        python.exists()
-        and not subprocess.run(  # noqa: S603 - our own arguments
-            [str(python), "-c", probe], capture_output=True, check=False
-        ).returncode
-    )
-    if not works:
-        try:
-            import ensurepip  # noqa: F401 - Debian splits it off, and venv then fails half-way
-        except ImportError:
+    has_ensurepip = succeeds(sys.executable, "-c", "import ensurepip, venv")
+    probe = f"import sys; sys.exit(sys.version_info[:2] != {tuple(sys.version_info[:2])})"
+    if not succeeds(str(python), "-c", f"import pip; {probe}" if has_ensurepip else probe):
+        if not has_ensurepip and not succeeds(sys.executable, "-c", "import pip, venv"):
             sys.exit(
-                f"{sys.executable} cannot make virtual environments: the module ensurepip is missing.\n"
-                f"On Debian or Ubuntu: apt install python3-venv. Then run the same make command again."
+                f"{sys.executable} cannot make virtual environments: its modules ensurepip and pip are missing.\n"
+                "On Debian or Ubuntu: apt install python3-venv. Then run the same make command again."
             )
         if VENV.is_symlink() and not VENV.exists():
             VENV.unlink()  # it points nowhere, and venv cannot make a folder in its place
-        call("Making .venv", sys.executable, "-m", "venv", "--clear", str(VENV))
-    return python
+        without_pip = [] if has_ensurepip else ["--without-pip"]
+        call("Making .venv", sys.executable, "-m", "venv", "--clear", *without_pip, str(VENV))
+    if has_ensurepip:
+        return [str(python), "-m", "pip"]
+    return [sys.executable, "-m", "pip", "--python", str(python)]
+
+
+def succeeds(*command: str) -> bool:
+    """Tell whether a command ends well; its output is of no interest."""
+    try:
+        return not subprocess.run(command, capture_output=True, check=False).returncode  # noqa: S603 - our own arguments
+    except OSError:  # there is no such program
+        return False
+
+
+def why_no_wheels() -> str:
+    """Return what to know where the locked packages are not made for this system; empty where they are."""
+    system = (platform.system(), platform.machine().lower())
+    is_musl = system[0] == "Linux" and platform.libc_ver()[0] != "glibc"
+    if system in MADE_FOR and not is_musl:
+        return ""
+    name = " ".join([*system, "without glibc"] if is_musl else system)
+    return (
+        "\nThe locked packages are made for Linux with glibc 2.28 or newer (x86_64, aarch64) and for macOS 14 or newer "
+        f"on Apple silicon. This is {name}."
+    )
 
 
 def install(kind: str) -> None:
     """Install the locks of `kind`, then this project itself, then write the stamp."""
     started = time.monotonic()
     print(f"Setting up .venv ({kind}); the first time downloads about 250 MB.", flush=True)
-    python = str(make_venv())
+    pip_command = make_venv()
     pip = [
-        python,
-        "-m",
-        "pip",
+        *pip_command,
         "install",
         "--disable-pip-version-check",
         "--no-deps",  # the locks are complete; resolving again would let a newer release in, and refuse it for its hash
@@ -158,14 +178,12 @@ def install(kind: str) -> None:
         ":all:",
     ]
     locks = LOCKS[kind]
-    call("Installing packages", *pip, "-r", locks[0])
+    call("Installing packages", *pip, "-r", locks[0], hint=why_no_wheels())
     # Of these only data files are used, whatever Python their own code asks for.
     files = "Installing the embedded model, sample prices and charts"
     call(files, *pip, "--ignore-requires-python", "-r", locks[1])
     project = [
-        python,
-        "-m",
-        "pip",
+        *pip_command,
         "install",
         "--disable-pip-version-check",
         "--quiet",

@@ -29,7 +29,19 @@ _EXECUTABLE = 0o755
 _NAMESPACES = ("src/models", "src/observability", "src/migration")
 # Requirements of this project that the installed packages do not have.
 _NOT_REQUIRED = frozenset(
-    {"ccxt", "jinja2", "libcst", "narwhals", "numpy", "pyarrow", "starlette", "tzdata", "uvicorn", "xllamacpp"}
+    {
+        "ccxt",
+        "jinja2",
+        "libcst",
+        "narwhals",
+        "numpy",
+        "pyarrow",
+        "pykdtree",
+        "starlette",
+        "tzdata",
+        "uvicorn",
+        "xllamacpp",
+    }
 )
 # What to use in place of a module that goes, by its package.
 _INSTEAD = {

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from weakref import ref
 
 from src.models import embedded_model
+from src.models.adapters.local import bindings
 from src.models.errors import ModelUnavailable
 
 if TYPE_CHECKING:
@@ -157,10 +158,7 @@ def engine() -> Engine:
 
 
 def _load(path: Path) -> Any:
-    try:
-        import xllamacpp
-    except ImportError as error:
-        raise ModelUnavailable("local needs a package that is not installed. Run: pip install xllamacpp") from error
+    xllamacpp = bindings.load()
     parameters = xllamacpp.CommonParams()
     parameters.model.path = str(path)
     parameters.n_ctx = _CONTEXT_TOKENS * _PARALLEL
