@@ -148,8 +148,14 @@ def _add(series: Any, sink: CellSink) -> None:
     import numpy
 
     from src.agents.market.cells import text_array
+    from src.agents.market.stamps import TimeColumn
 
     dtype = series.dtype
+    if dtype == narwhals.Float32 and isinstance(sink, TimeColumn):
+        raise MarketDataError(
+            f"{series.name} holds times as numbers of 32 bits, which have lost their last digits: Unix times of today "
+            "are then minutes off. Keep them as float64 or int64."
+        )
     native = series.to_native()
     tz = getattr(
         getattr(native, "dtype", None), "tz", None

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from src.agents.market.candles import MarketDataError
 from src.agents.market.names import roles
 from src.agents.market.sheet import Hints, Sheet
+from src.agents.market.symbols import same_symbol
 from src.agents.market.text_source import open_text
 from src.agents.market.times import looks_like_time
 
@@ -23,22 +25,30 @@ if TYPE_CHECKING:
 _SAMPLE: Final = 20
 _DEPTH: Final = 6
 _ZONE_KEYS: Final = ("timezone", "exchangetimezone", "exchangetimezonename")
-_SYMBOL_KEYS: Final = ("symbol", "ticker", "pair", "digitalcurrencycode")
+_SYMBOL_KEYS: Final = ("symbol", "ticker", "pair", "digitalcurrencycode", "instrument", "instrumentname", "instid",
+                       "productid", "coin", "market")  # fmt: skip
+# A key in front of rows that is no word of an answer: XXBTZUSD, AAPL, BTC/USDT, btc_usd.
+_SYMBOL: Final = re.compile(
+    r"(?=.*[A-Z])(?!\d*(?:[SMHDWY]|MN|MIN)\d*$|(?:OHLCV?|DATA|RESULTS?|CANDLES|KLINES|BARS|PRICES|QUOTES?|ROWS|UTC)$)"
+    r"[A-Z0-9.]{1,16}(?:[-/:_][A-Z0-9]{2,12}){0,2}|[a-z0-9]{2,8}[-/_](?:usd[tc]?|eur|btc)"
+)
+# A table's names (None for none), its rows, and the keys under which it stands.
+_Tables: TypeAlias = "list[tuple[tuple[str, ...] | None, list[list[Any]], tuple[str, ...]]]"
 
 
 class _NoBarsError(Exception):
     """Values by their time are no bars; the message names them."""
 
 
-def open_json(path: Path) -> Sheet:
-    """Return a JSON file, or a file with one JSON record a line, as a sheet.
+def open_json(path: Path, symbol: str | None = None) -> Sheet:
+    """Return a JSON file, or a file with one JSON record a line, as a sheet; of several series the symbol's.
 
     Raises:
         MarketDataError: it is no JSON, or holds no bars.
     """
     source = open_text(path)
     text = "".join(source.blocks())
-    sheet = sheet_of(_parsed(text, path), path.name)
+    sheet = sheet_of(_parsed(text, path), path.name, symbol)
     return Sheet(
         source=sheet.source,
         names=sheet.names,
@@ -65,27 +75,30 @@ def _parsed(text: str, path: Path) -> Any:
         raise MarketDataError(f"{path} is no whole JSON ({str(error)[:80]}): fetch it again.") from error
 
 
-def sheet_of(data: Any, source: str) -> Sheet:
-    """Return parsed JSON as a sheet.
+def sheet_of(data: Any, source: str, symbol: str | None = None) -> Sheet:
+    """Return parsed JSON as a sheet; of several series that of the symbol.
 
     Raises:
         MarketDataError: it holds no bars, or several series.
     """
     hints = _hints(data)
-    tables: list[tuple[tuple[str, ...] | None, list[list[Any]], str]] = []
+    tables: _Tables = []
     try:
-        _collect(data, tables, "", 0)
+        _collect(data, tables, (), 0)
     except _NoBarsError as error:
         raise MarketDataError(f"{source} holds {error}, but no bars with open, high, low and close.") from error
+    if len(tables) > 1 and symbol:
+        tables = [table for table in tables if same_symbol(_symbol_of(table[2]) or "", symbol)] or tables
     if len(tables) > 1:
-        listed = ", ".join(where or "the whole" for _, _, where in tables[:6])
+        listed = ", ".join(".".join(where) or "the whole" for _, _, where in tables[:6])
         raise MarketDataError(f"{source} holds several series ({listed}): give one of them.")
     if not tables:
         raise MarketDataError(
             f"{source} holds no bars: give a list of [time, open, high, low, close, volume], or of records with those "
             "names."
         )
-    names, rows, _ = tables[0]
+    names, rows, where = tables[0]
+    hints = hints if hints.symbol is not None else replace(hints, symbol=_symbol_of(where))
     sample = tuple(tuple(_text(cell) for cell in row) for row in rows[:_SAMPLE])
     return Sheet(source=source, names=names, sample=sample, read=_reader(rows), is_exact=True, kind="JSON", hints=hints)
 
@@ -121,9 +134,12 @@ def add_cells(cells: list[Any], sink: CellSink) -> None:
         sink.add_text(text_array(cells))
 
 
-def _collect(
-    data: Any, tables: list[tuple[tuple[str, ...] | None, list[list[Any]], str]], where: str, depth: int
-) -> None:
+def _symbol_of(where: tuple[str, ...]) -> str | None:
+    """Return the key that is a symbol among those under which a table stands: of Kraken's result.XXBTZUSD the last."""
+    return next((key for key in reversed(where) if _SYMBOL.fullmatch(key)), None)
+
+
+def _collect(data: Any, tables: _Tables, where: tuple[str, ...], depth: int) -> None:
     """Collect what looks like a series of bars, wherever an answer wraps it."""
     if depth > _DEPTH:
         return
@@ -134,7 +150,7 @@ def _collect(
     inner = data.items() if isinstance(data, dict) else enumerate(data) if isinstance(data, list) else ()
     for key, value in list(inner)[:200]:
         if isinstance(value, dict | list):
-            _collect(value, tables, f"{where}.{key}".strip("."), depth + 1)
+            _collect(value, tables, (*where, str(key)), depth + 1)
 
 
 def _table(data: Any) -> tuple[tuple[str, ...] | None, list[list[Any]]] | None:

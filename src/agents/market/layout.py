@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING, Final
 
 from src.agents.market.candles import MarketDataError, RowIssue
 from src.agents.market.dialects import COINGECKO, DIALECTS, HISTDATA, METATRADER_4, Dialect
-from src.agents.market.names import PRICES, Column, Roles, columns_of, keys_of, price_sets, roles, stated_zone
+from src.agents.market.names import (
+    PRICES,
+    Column,
+    Roles,
+    columns_of,
+    keys_of,
+    price_sets,
+    roles,
+    stated_order,
+    stated_zone,
+)
 from src.agents.market.symbols import same_symbol
 from src.agents.market.times import looks_like_time
 
@@ -18,6 +28,7 @@ if TYPE_CHECKING:
 _GENERIC: Final = Dialect(name="a header of usual names", header="")
 _THOUSANDS: Final = re.compile(r"\d{1,3}")
 _GROUP: Final = re.compile(r"\d{3}(?:\.\d+)?")
+_GATE_WIDTH: Final = 8  # cells of Gate's candles, of which the last says whether the bar is closed
 _HEADERLESS: Final = Dialect(name="no header", header="")
 
 
@@ -39,6 +50,7 @@ class Layout:
     groups: tuple[int, ...] = ()
     confirmed: int | None = None
     zone: str | None = None
+    date_order: str | None = None
     close_stamps: bool = False
     is_positional: bool = False
     width: int = 0
@@ -89,6 +101,7 @@ def layout_of(sheet: Sheet, symbol: str | None) -> Layout:
         groups=tuple(column.index for column in parts.groups),
         confirmed=None if parts.confirmed is None else parts.confirmed.index,
         zone=stated_zone(parts.time),
+        date_order=stated_order(parts.time),
         close_stamps=parts.is_close_time or dialect.close_stamps,
         remarks=(*remarks, *volume_remarks),
         names=_shown(parts, prices, volume),
@@ -225,6 +238,8 @@ def _positional(sheet: Sheet, dialect: Dialect, *, first_price: int, clock: int 
     if volume is not None and sheet.delimiter == "," and dialect in (METATRADER_4, HISTDATA, _HEADERLESS):
         _refuse_grouped_volume(sheet, volume)
     confirmed = 8 if dialect.name == "OKX candles" else None
+    if all(len(cells) == _GATE_WIDTH and cells[7].strip().lower() in ("true", "false") for cells in sheet.sample):
+        confirmed = 7
     return Layout(
         dialect=dialect,
         time=0,

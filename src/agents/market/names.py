@@ -112,12 +112,17 @@ def roles(names: tuple[str, ...], first_row: tuple[str, ...] = ()) -> Roles:
         is_close_time=time is not None and time.key in _CLOSE_TIMES,
         prices={field: _price_columns(field, columns) for field in PRICES},
         volumes=_volumes(columns),
-        symbol=next((by_key[key] for key in _SYMBOLS if key in by_key), None),
+        symbol=next((by_key[key] for key in (*_SYMBOLS, *_short_symbol(by_key)) if key in by_key), None),
         period=next((by_key[key] for key in _PERIODS if key in by_key), None),
         groups=[by_key[key] for key in _GROUPS if key in by_key and by_key[key] is not time],
         confirmed=next((by_key[key] for key in _CONFIRMED if key in by_key), None),
         adjusted_close=next((c for c in columns if re.fullmatch(r"adj(usted|ust)?clos(e|ing)(price)?", c.key)), None),
     )
+
+
+def _short_symbol(by_key: dict[str, Column]) -> tuple[str, ...]:
+    """Return the name of the symbol where all names are single letters, as streams of exchanges have them."""
+    return ("s",) if {"t", "o", "h", "l", "c"} <= by_key.keys() else ()
 
 
 def _time_column(by_key: dict[str, Column], first_row: tuple[str, ...]) -> Column | None:
@@ -179,8 +184,19 @@ def price_sets(columns: list[Column]) -> dict[str, dict[str, Column]]:
     return {affix: fields for affix, fields in sets.items() if all(field in fields for field in PRICES)}
 
 
+def stated_order(column: Column) -> str | None:
+    """Return the order of dates that a column's name states, such as `Date (dd/mm/yyyy)`."""
+    letters = re.sub(r"[^dmy]", "", re.split(r"[ ,t]h", column.bracket.lower(), maxsplit=1)[0])
+    short = re.sub(r"(.)\1+", r"\1", letters)
+    if not re.fullmatch(r"[dmyht:s .,/-]+", column.bracket.lower()):
+        return None
+    return {"dmy": "day-first", "mdy": "month-first", "ymd": "year-first"}.get(short)
+
+
 def stated_zone(column: Column) -> str | None:
     """Return the zone that a column's name states, such as `Gmt time`, `timestamp_utc` or `Time (EET)`."""
     if column.bracket:
+        if stated_order(column) is not None:
+            return None
         return column.bracket.upper() if column.bracket not in ("ms", "s", "us", "ns", "local") else None
     return "UTC" if _ZONE_WORDS.search(column.key) else None

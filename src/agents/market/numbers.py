@@ -150,6 +150,12 @@ class NumberColumn:
         """Refuse times where a number is needed."""
         raise MarketDataError(f"{self.name} holds times where numbers are needed: give the columns other names.")
 
+    def texts(self) -> list[Any]:
+        """Return the pieces that are text."""
+        import numpy
+
+        return [piece for piece in self.pieces if not isinstance(piece, numpy.ndarray)]
+
     def values(self, sign: str, unreadable: Unreadable) -> Any:
         """Return all cells as float64; what is missing or no number is NaN."""
         import numpy

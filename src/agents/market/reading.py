@@ -11,13 +11,16 @@ from typing import TYPE_CHECKING, Any, Final
 from src.agents.market.bars import Columns
 from src.agents.market.candles import Candle, Candles, Issues, MarketDataError, Reading
 from src.agents.market.closing import are_month_ends, opens_of_closes, opens_of_month_ends, report_weekly_labels
+from src.agents.market.doubtful_times import refuse_other_months
 from src.agents.market.excel_days import excel_remark
 from src.agents.market.layout import Layout, layout_of
+from src.agents.market.misnamed import refuse_other_platform, report_other_name
 from src.agents.market.numbers import MISSING, Notation, NumberColumn, Unreadable, decimal_sign
 from src.agents.market.positions import assigned
 from src.agents.market.rows import Rows, in_order, ordered
 from src.agents.market.selection import Chosen, Selection, TextColumn
 from src.agents.market.stamps import DateOrder, Stamps, TimeColumn, ZoneRule, resolved, with_clock
+from src.agents.market.thirty_seconds import refuse_points_and_32nds
 from src.agents.market.times import times_of
 from src.agents.market.zones import zone_of
 
@@ -96,8 +99,10 @@ def load_candles(
     if isinstance(source, Candles):
         return source
     if isinstance(source, str | os.PathLike):
-        return read_sheet(_open(Path(source)), options)
-    return _from_candles(source, symbol) if _are_candles(source) else read_sheet(_sheet_in_memory(source), options)
+        return read_sheet(_open(Path(source), symbol), options)
+    return (
+        _from_candles(source, symbol) if _are_candles(source) else read_sheet(_sheet_in_memory(source, symbol), options)
+    )
 
 
 def _are_candles(source: Any) -> bool:
@@ -112,7 +117,7 @@ def _from_candles(bars: Iterable[Candle], symbol: str | None) -> Candles:
     return in_order(((None, bar) for bar in bars), Issues(), symbol=symbol, source="memory")
 
 
-def _open(path: Path) -> Sheet:
+def _open(path: Path, symbol: str | None) -> Sheet:
     from src.agents.market.csv_file import open_csv
     from src.agents.market.frames import open_parquet
     from src.agents.market.json_file import open_json
@@ -122,10 +127,10 @@ def _open(path: Path) -> Sheet:
     if head[:4] == b"PAR1" or head[:6] in (b"ARROW1", b"FEA1\0\0"):
         return open_parquet(path)
     text = head.lstrip(b"\xef\xbb\xbf").lstrip()
-    return open_json(path) if text[:1] in (b"[", b"{") else open_csv(path)
+    return open_json(path, symbol) if text[:1] in (b"[", b"{") else open_csv(path)
 
 
-def _sheet_in_memory(source: Any) -> Sheet:
+def _sheet_in_memory(source: Any, symbol: str | None) -> Sheet:
     from src.agents.market.frames import is_frame, sheet_of_frame
     from src.agents.market.json_file import sheet_of
 
@@ -133,7 +138,7 @@ def _sheet_in_memory(source: Any) -> Sheet:
         return sheet_of_frame(source, f"the {type(source).__module__.partition('.')[0]} frame")
     if isinstance(source, Mapping | Sequence) and not isinstance(source, bytes | bytearray):
         data = dict(source) if isinstance(source, Mapping) else [_plain_row(row) for row in source]
-        return sheet_of(data, "the rows in memory")
+        return sheet_of(data, "the rows in memory", symbol)
     raise MarketDataError(
         f"Candles cannot be read from a {type(source).__name__}: give a path, a pandas, polars or pyarrow frame, or "
         "rows."
@@ -158,6 +163,8 @@ def read_sheet(sheet: Sheet, options: Options) -> Candles:
     )
     unreadable = Unreadable()
     numbers = table.numbers(sign, unreadable)
+    refuse_other_platform(layout, sheet.source, numbers["volume"], options.zone)
+    report_other_name(sheet.source, options.symbol, selection.symbol, issues)
     stamps = table.stamps(options, issues)
     columns = Columns(time_us=stamps.time_us, lines=lines, **numbers)
     keep = _wanted(columns, table, stamps, selection, issues)
@@ -211,6 +218,7 @@ def _wanted(columns: Columns, table: _Table, stamps: Stamps, selection: Chosen, 
 
     keep = numpy.ones(len(columns), dtype=bool) if selection.rows is None else selection.rows.copy()
     bad = stamps.is_bad & keep
+    refuse_other_months((table.time.text_of(row) for row in numpy.flatnonzero(bad)[:5].tolist()), table.sheet.source)
     for row in numpy.flatnonzero(bad)[:100].tolist():
         kind, detail = table.time_problem(row, stamps)
         issues.add(kind, detail, "dropped", int(columns.lines[row]) or None)
@@ -281,6 +289,7 @@ class _Table:
         """Return prices and volume; without a header their order is the one that all rows agree with."""
         import numpy
 
+        refuse_points_and_32nds(self.price_columns, self.sheet.source)
         prices = [self.price_columns[name].values(sign, unreadable) for name in self.price_columns]
         volume = None if self.volume is None else self.volume.values(sign, self.bad_volumes)
         if volume is None:
@@ -305,7 +314,12 @@ class _Table:
             documented=dialect.zone,
             platform=dialect.name,
         )
-        order = DateOrder(asked=options.dates, documented=dialect.date_order)
+        order = DateOrder(asked=options.dates or self.layout.date_order, documented=dialect.date_order)
+        if times.has_24 and options.stamps is None:
+            raise MarketDataError(
+                f"{self.sheet.source} has times of 24:00, at which a bar may end, but hardly begin: say what its "
+                "stamps mean, --stamps close or --stamps open (stamps=)."
+            )
         stamps = resolved(times, rule, order, self.sheet.source, issues)
         return replace(stamps, zone=self.time.zone) if self.time.zone is not None else stamps
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from src.agents.market.bars import Bars, Columns, columns_of, moment
 from src.agents.market.candles import Candle, Candles, Issues, MarketDataError
+from src.agents.market.nested_frames import refuse_frames_of_one_time, refuse_lonely_sums
 from src.agents.market.timeframes import DAY_S, Timeframe, timeframe_of
 
 if TYPE_CHECKING:
@@ -125,6 +126,7 @@ def ordered(rows: Rows, issues: Issues, *, symbol: str | None, source: str, tota
     frame = timeframe_of(columns.time_us)
     if frame is not None:
         _refuse_mixed_frames(columns, frame, source)
+        refuse_lonely_sums(columns, frame.seconds * _US, source)
         _report_gaps(columns, frame, issues)
     _report_jumps(columns, issues)
     return Candles(
@@ -227,6 +229,7 @@ def _once(columns: Columns, issues: Issues, source: str) -> Columns:
             f"(lines {columns.lines[row]} and {columns.lines[row + 1]}). These are rows of several markets or "
             "timeframes: give those of one."
         )
+    refuse_frames_of_one_time(columns, repeated[differs], source)
     for row, other in zip(repeated[:100].tolist(), differs[:100].tolist(), strict=True):
         detail = f"{moment(int(columns.time_us[row])):%Y-%m-%d %H:%M:%S} comes again"
         if columns.lines[row + 1]:

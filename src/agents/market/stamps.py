@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from src.agents.market.candles import MarketDataError
 from src.agents.market.cells import holds, joined, repeated, text_array, trimmed, whole_numbers
+from src.agents.market.doubtful_times import refuse_half_days, refuse_ticks
 from src.agents.market.times import BAD, INSTANT, LOCAL, UNORDERED, US, Times, day_us, times_of, whole_years
 from src.agents.market.zones import is_zone, to_utc, zone_of
 
@@ -154,6 +155,7 @@ def resolved(times: Times, zone_rule: ZoneRule, date_order: DateOrder, source: s
     import numpy
 
     state, value_us = times.state.copy(), times.value_us.copy()
+    refuse_ticks(times, source)
     if times.parts is not None:
         _order_dates(times, state, value_us, date_order, source, issues)
     _report_units(times, issues)
@@ -170,6 +172,7 @@ def resolved(times: Times, zone_rule: ZoneRule, date_order: DateOrder, source: s
     is_bad = state == BAD
     if is_local.any():
         rows = numpy.flatnonzero(is_local)
+        refuse_half_days(value_us[rows], source)
         local = to_utc(value_us[rows], zone_of(zone), dates_only=bool(times.is_date[rows].all()))
         time_us[rows] = local.time_us
         is_bad = is_bad.copy()

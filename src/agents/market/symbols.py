@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+# Kraken's old names: an X before a coin, a Z before a currency.
+_OF_KRAKEN = re.compile(r"X([A-Z]{3})(?:Z(USD|EUR|GBP|CAD|JPY|AUD|CHF)|X(XBT|ETH))")
 _ALIASES = (("XXBTZ", "BTC"), ("XBT", "BTC"), ("XXDG", "DOGE"), ("XDG", "DOGE"))
 
 
@@ -12,6 +14,9 @@ def plain_symbol(symbol: str) -> str:
     name = symbol.strip().upper()
     name = name.rpartition(":")[2] if re.fullmatch(r"[A-Z]+:[\w./-]+", name) else name
     text = re.sub(r"[\W_]+", "", name)
+    old = _OF_KRAKEN.fullmatch(text)
+    if old:
+        text = old[1] + (old[2] or ("BTC" if old[3] == "XBT" else "ETH"))
     for alias, plain in _ALIASES:
         if text.startswith(alias):
             return plain + text[len(alias) :]

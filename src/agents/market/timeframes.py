@@ -160,16 +160,29 @@ def closed_bars(candles: Candles, now: datetime) -> Candles:
     elif count < len(columns) - 1:
         reason += ": if the times are in another zone, name it (--zone, zone=)"
     if count == len(columns) and candles.written_at is not None:
-        opened = moment(int(columns.time_us[-1]))
-        if opened <= candles.written_at < timeframe.end_of(opened, zone):
-            count -= 1
-            reason = (
-                f"the bar of {opened:%Y-%m-%d %H:%M} UTC was open when the file was written, at "
-                f"{candles.written_at:%Y-%m-%d %H:%M} UTC"
-            )
+        count, reason = _closed_when_written(columns.time_us, timeframe, zone, candles.written_at)
     if count == len(columns):
         return candles
     return _without_last(candles, len(columns) - count, reason)
+
+
+def _closed_when_written(opened_us: Any, timeframe: Timeframe, zone: tzinfo, written_at: datetime) -> tuple[int, str]:
+    """Return how many bars were closed when their file was written, and why others are left out.
+
+    Several may have been open: of weeks with a row for today behind them, both of the last two. A file whose time is
+    long before its bars was given that time by somebody else.
+    """
+    count = len(opened_us)
+    last = moment(int(opened_us[-1]))
+    if last - written_at > timedelta(seconds=max(FURTHEST_EAST_S, 2 * timeframe.seconds)):
+        return count, ""
+    while count and timeframe.end_of(moment(int(opened_us[count - 1])), zone) > written_at:
+        count -= 1
+    written = f"when the file was written, at {written_at:%Y-%m-%d %H:%M} UTC"
+    if len(opened_us) - count == 1 and last <= written_at:
+        return count, f"the bar of {last:%Y-%m-%d %H:%M} UTC was open {written}"
+    zone_hint = ": if the times are in another zone, name it (--zone, zone=)" if last > written_at else ""
+    return count, f"{len(opened_us) - count} bars had not ended {written}{zone_hint}"
 
 
 def refuse_future_bars(candles: Candles) -> None:

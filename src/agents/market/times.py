@@ -39,6 +39,9 @@ _EPOCH: Final = re.compile(r"(?P<whole>0{8,20})(?:\.(?P<part>0*))?")
 _FIRST_COMPACT_YEAR: Final = 1900
 _FIRST_S, _LAST_S = 315_532_800, 7_258_118_400
 _FIRST_DATE_HOUR: Final = 1_980_010_100
+# .NET counts 100 ns since the year 1: its times from 1970 to 2100 are nanoseconds of 1989 and 1990, too.
+_FIRST_TICK, _LAST_TICK = 621_355_968 * 10**9, 662_380_416 * 10**9
+_TICKS_IN_US: Final = 10
 _UNITS: Final = ((1, "seconds"), (1_000, "milliseconds"), (1_000_000, "microseconds"), (1_000_000_000, "nanoseconds"))
 
 
@@ -49,7 +52,8 @@ class Times:
     `state` tells for each row whether it is BAD, an INSTANT (`value_us` is in UTC), LOCAL (`value_us` is the time on a
     wall), or UNORDERED: a date of which `parts` (n, 3) are the numbers in their order, with `value_us` the time of
     day. `is_date` marks rows without a time of day, `is_zoned` those unordered ones that state a zone, `units` counts
-    the units of Unix times.
+    the units of Unix times. `tick_us` is the first time by another reading, as .NET counts, where the numbers fit that;
+    `has_24` says that some times of day are 24:00.
     """
 
     state: Any
@@ -60,6 +64,8 @@ class Times:
     is_dotted: bool
     has_short_years: bool
     units: dict[str, int]
+    tick_us: int | None = None
+    has_24: bool = False
 
 
 def looks_like_time(text: str) -> bool:
@@ -116,6 +122,8 @@ class _Reader:
         self.units: dict[str, int] = {}
         self.marks: set[str] = set()
         self.has_short_years = False
+        self.tick_us: int | None = None
+        self.has_24 = False
 
     def read(self, group: ShapeGroup) -> None:
         """Read the cells of one shape."""
@@ -130,6 +138,7 @@ class _Reader:
         """Read dates with or without a time of day; False where most of them are none, as Unix times may be."""
         span = _Spans(group, match)
         clock_us, is_clock = _clock(span)
+        self.has_24 |= bool((is_clock & (clock_us == _DAY_US)).any())
         offset_min, is_zone = _offset(span)
         if offset_min is None:
             return True  # an abbreviation that means nothing, or several zones
@@ -186,6 +195,8 @@ class _Reader:
             self.value_us[rows] = value
             self.state[rows] = INSTANT
             self.units[name] = self.units.get(name, 0) + len(rows)
+            if ((whole >= _FIRST_TICK) & (whole < _LAST_TICK)).all():
+                self.tick_us = int(whole[0] - _FIRST_TICK) // _TICKS_IN_US
 
     def _date_hours(self, group: ShapeGroup, whole: Any) -> bool:
         """Read 2024010209 as a date with its hour, where all cells are such: as Unix times they lie beyond 2032."""
@@ -212,6 +223,8 @@ def _by_shape(cells: Any) -> Times:
         is_dotted=reader.marks == {"."},
         has_short_years=reader.has_short_years,
         units=reader.units,
+        tick_us=reader.tick_us,
+        has_24=reader.has_24,
     )
 
 
@@ -289,7 +302,7 @@ def _clock(span: _Spans) -> tuple[Any, Any]:
             end = min(end, start + 6)
             fraction = span.group.number(start, end) * 10 ** (6 - (end - start))
     value = (hour * 3600 + minute * 60 + second) * US + fraction
-    return value, is_clock & (hour < 24)
+    return value, is_clock & ((hour < 24) | (value == _DAY_US))
 
 
 def _offset(span: _Spans) -> tuple[Any, bool]:

@@ -14,11 +14,12 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from src.agents.risk.spellings import usual_name
 from src.observability.ledger import plain_name
 
 _DOLLARS: Final = frozenset(
     {"USD", "USDT", "USDC", "FDUSD", "TUSD", "BUSD", "PYUSD", "RLUSD", "GUSD", "USDE", "USDP", "USDS", "USD1", "USDD",
-     "USDH", "DAI", "UST", "ZUSD"}
+     "USDH", "DAI", "UST", "ZUSD", "USDT0", "USDBC", "USDCE"}
 )  # fmt: skip
 # Those that end a name without a separator: others would cut names short (DOTUSD is DOT, not DO in TUSD).
 _ENDINGS: Final = ("FDUSD", "USDT", "USDC", "USD1", "USD")
@@ -43,8 +44,8 @@ _BROKERS_MARKET: Final = re.compile(
 _BITFINEX: Final = re.compile(r"t(?=[A-Z0-9]{6,}|[A-Z0-9]+:)")  # tBTCUSD, tDOGE:USD
 _BITFINEX_SWAP: Final = re.compile(r"([A-Z0-9]+)F0:(?:UST|BTC|EUR)F0")
 _CONTINUOUS: Final = re.compile(r"\d!$")  # TradingView's nearest future
-# The month and the year of a future: BTCUSDH26, XBTZ25.
-_DELIVERY: Final = re.compile(r"(?<=[A-Z0-9]{2})(?<!\d[A-Z]{2})[FGHJKMNQUVXZ]\d{2}$")
+# The month and the year of a future: BTCUSDH26, XBTZ25, BTCH2026.
+_DELIVERY: Final = re.compile(r"(?<=[A-Z0-9]{2})(?<!\d[A-Z]{2})[FGHJKMNQUVXZ](?:20)?\d{2}$")
 _KUCOIN: Final = re.compile(r"(?<=[A-Z0-9]USD[TC])M$|(?<=[A-Z0-9]USD)M$")
 _KINDS: Final = frozenset(
     {"PERP", "PERPETUAL", "SWAP", "SPOT", "FUT", "FTS", "FUTURES", "INTX", "LINEAR", "INVERSE", "MARGIN", "OPT", "UM",
@@ -64,6 +65,8 @@ _LOCATED: Final = re.compile(r"(.+)[.@]([A-Z_]+)")
 _SEPARATORS: Final = re.compile(r"[-_/.\s|,;\\()\[\]{}<>\"'`~*?\u00b7\u2018-\u201f\u2022\u2219\u22c5\u30fb]+")
 _EXPIRY: Final = re.compile(r"\d{4,8}|\d{1,2}[A-Z]{3}\d{2,4}")
 _QUANTITY: Final = re.compile(r"(?:10{3,6}|1M)(?=[A-Z]{2})")
+_LOT_BEHIND: Final = re.compile(r"(SHIB|PEPE|BONK|FLOKI|LUNC|SATS|CAT)10{3,6}")  # Bybit's SHIB1000USDT
+_IN_CAPITALS: Final = frozenset({"KPEPE", "KSHIB", "KBONK", "KFLOKI", "KLUNC", "KNEIRO", "KDOGS"})  # ccxt's, of kPEPE
 _THOUSANDS: Final = re.compile(r"k(?=[A-Z]{3})")  # Hyperliquid's kPEPE
 _ADDRESS: Final = re.compile(r"0x[0-9a-fA-F]{40}|[1-9A-HJ-NP-Za-km-z]{32,44}")  # of a token, on EVM chains or Solana
 _KRAKEN: Final = re.compile(r"X([A-Z]{3})Z(USD|EUR|GBP|JPY|CAD)")
@@ -87,7 +90,7 @@ def exposure_of(symbol: str) -> str:
         text = market_of_a_broker[1]
     swap = _BITFINEX_SWAP.fullmatch(text := _BITFINEX.sub("", text, count=1))
     text = f"{swap[1]}USD" if swap else text
-    text, is_swap = _without_venue(_THOUSANDS.sub("", text, count=1).upper().lstrip("$^#"))
+    text, is_swap = _without_venue(usual_name(_THOUSANDS.sub("", text, count=1).upper().lstrip("$^#")))
     text = re.sub(r"=[XF]$", "", text)  # Yahoo's currencies and futures
     text = _KUCOIN.sub("", _DELIVERY.sub("", _CONTINUOUS.sub("", text)))
     asset, slash, rest = text.partition("/")
@@ -95,8 +98,10 @@ def exposure_of(symbol: str) -> str:
     if market:
         text = f"{market[1]}/{rest}"
     words = _words(text)
-    if len(words) == 2 and "US" in words:  # AAPL.US, US.AAPL
-        words.remove("US")
+    if len(words) > 1 and words[-1] == "US":  # AAPL.US, BRK.B.US
+        words.pop()
+    elif len(words) == 2 and words[0] == "US":  # US.AAPL
+        del words[0]
     if len(words) == 2 and _is_quoted_first(*words):
         words.reverse()
     return _key(words) if words else plain_name(symbol).upper()
@@ -146,7 +151,7 @@ def _key(words: list[str]) -> str:
     if not details:
         return _coin(_without_dollars(asset))
     if details[0] in _DOLLARS:
-        details = details[1:]
+        details = [word for word in details[1:] if word != "E"]  # USDC.e, which came over a bridge
     return "".join([_coin(asset), *map(_coin, details)])
 
 
@@ -168,5 +173,7 @@ def _without_dollars(name: str) -> str:
 
 def _coin(name: str) -> str:
     name = _QUANTITY.sub("", name, count=1) if _QUANTITY.match(name) else name
+    lot = _LOT_BEHIND.fullmatch(name)
+    name = lot[1] if lot else name[1:] if name in _IN_CAPITALS else name
     alias = _ALIASES.get(name[:3])
     return f"{alias}{name[3:]}" if alias else name

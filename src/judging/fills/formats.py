@@ -149,7 +149,7 @@ FORMATS: Final = (
         columns={"market": "symbol", "kind": "exectype", "amount": "execqty", "price": "execprice", "fee": "execfee",
                  "side": "side", "time": "exectime", "id": "execid"},
         optional={"order": "orderid", "fee_currency": "feecurrency", "closed": "closedsize", "category": "category",
-                  "position": "positionidx", "realized": "execpnl", "cost": "execvalue"},
+                  "position": "positionidx", "realized": "execpnl", "cost": "execvalue", "more_fees": "extrafees"},
         only=("kind", ("trade", "adltrade", "busttrade", "blocktrade")),
     ),
     Format(  # www.okx.com/docs-v5: GET /api/v5/trade/fills, fills-history
@@ -212,16 +212,23 @@ FORMATS: Final = (
 
 # A zone in a column's name, such as Filled Time(UTC+08:00) or Date(UTC).
 _ZONE_IN_NAME: Final = re.compile(r"\s*\((?P<zone>UTC(?:[+-]\d{1,2}(?::?\d{2})?)?)\)\s*$", re.IGNORECASE)
+# Of ccxt's and OKX's orders: how much is filled, and their state.
+_WITH_ORDERS: Final = ("ccxt", "okx api")
+_OF_ORDERS: Final = frozenset({"filled", "remaining", "accfillsz", "state"})
 _UNIT_IN_NAME: Final = re.compile(r"\s*\([A-Za-z]{2,6}\)\s*$")
 
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """A known header: its format, the place of each meaning in a row, and the zone that it states."""
+    """A known header: its format, the place of each meaning in a row, and the zone that it states.
+
+    `are_orders` says that the rows are orders, which have the names of trades and more: how much of them is filled.
+    """
 
     format: Format
     places: Mapping[str, int]
     zone: str | None
+    are_orders: bool = False
 
 
 def known_header(cells: list[str]) -> Header | None:
@@ -235,7 +242,12 @@ def known_header(cells: list[str]) -> Header | None:
             continue
         more = {key: place for key, name in candidate.optional.items() if (place := _place(names, name)) is not None}
         if best is None or len(places) > len(best.places):
-            best = Header(format=candidate, places={**more, **places}, zone=zones[0] if zones else None)
+            best = Header(
+                format=candidate,
+                places={**more, **places},
+                zone=zones[0] if zones else None,
+                are_orders=candidate.name in _WITH_ORDERS and not _OF_ORDERS.isdisjoint(names),
+            )
     return best
 
 

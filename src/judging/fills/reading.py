@@ -119,6 +119,11 @@ def _of_file(path: Path, result: FillFile, zone: str | None, dates: str | None) 
         header, lines = json_trades(text, path)
     else:
         header, stated, lines = _csv_rows(text, path)
+    if header.are_orders:
+        raise FillsError(
+            f"{path} holds orders, of which all, a part or nothing may be filled: give trades, such as ccxt's "
+            "fetch_my_trades or OKX's fills."
+        )
     result.formats.append(f"{path.name}: {header.format.name}")
     if dates not in _DATES:
         raise FillsError(f"--dates is {dates!r}: give day-first or month-first.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 import time
 from dataclasses import dataclass
 from decimal import Decimal
@@ -34,6 +35,8 @@ _POSITION: Final = ("positionSide", "posSide", "positionIdx")
 _SIDES: Final = {"long": 1, "short": -1, "1": 1, "2": -1}
 _ONE_WAY: Final = ("both", "net", "0")
 _SKEW_NS: Final = 300_000_000_000  # clocks of different machines may differ by so much
+# BTC-27DEC24-100000-C, BTC/USDT:USDT-241227-100000-C, BTC-27DEC24-100000-C-USDT.
+_OPTION: Final = re.compile(r"-(?:\d{1,2}[A-Z]{3}\d{2}|\d{6,8})-[\d.]+-[CP](?:-USD[TC])?$", re.IGNORECASE)
 _INVERSE_VENUES: Final = ("binance", "bybit", "okx")
 
 
@@ -104,7 +107,7 @@ def as_fill(cells: list[str], header: Header, time_us: int | None, place: str) -
         fees=_fees(row, header, market, side[0], is_spot=is_spot),
         effect=_effect(row, *side),
         closed=_closed(row, amount),
-        expiry=None if is_spot else expiry_of(row["market"]),
+        expiry=None if is_spot else expiry_of(row["market"]) or _exchange_of(row, header),
         is_spot=is_spot,
         trade_id=row["id"] or None,
         order_id=row["order"] or row["hash"] or None,
@@ -148,14 +151,23 @@ def _market(row: _Row, header: Header) -> tuple[Market, bool]:
     if is_spot is None:
         is_spot = _row_is_spot(row, header, symbol)
     if header.format.venue == "hyperliquid" and market.quote is None:
-        market = Market(base=market.base, quote="USDC")  # its perpetuals are settled in that
+        own = row["fee_currency"].upper() if _exchange_of(row, header) else ""
+        market = Market(base=market.base, quote=own or "USDC")  # its perpetuals are settled in that, but builders' own
     if header.format.name == "bybit api" and not is_spot:
         market = _bybit_market(market, row["category"].lower())
+    if _OPTION.search(symbol):
+        raise RowError(OPTION)
     settled = symbol.partition(":")[2].partition("-")[0].upper() if "/" in symbol else ""
     inverse_name = market.quote == "USD" and header.format.venue in _INVERSE_VENUES
     if not is_spot and (inverse_name or (settled and settled == market.base)):
         raise RowError(INVERSE)
     return market, is_spot
+
+
+def _exchange_of(row: _Row, header: Header) -> str | None:
+    """Return the builder's exchange on Hyperliquid that a market is of, as in flx:CRCL, whose positions are apart."""
+    exchange, colon, _ = row["market"].rpartition(":")
+    return exchange if header.format.venue == "hyperliquid" and colon and "/" not in exchange else None
 
 
 def _row_is_spot(row: _Row, header: Header, symbol: str) -> bool:
@@ -230,11 +242,30 @@ def _fees(row: _Row, header: Header, market: Market, side: int, *, is_spot: bool
         unit = market.base if is_spot and side > 0 else market.quote
     elif unit is None and header.format.name == "bybit derivatives":
         unit = market.quote
+    more = _more_fees(row["more_fees"])
+    if more is None:
+        return None
     if row["maker"].lower() == "false":
         amount = abs(amount)  # Binance's documentation writes what takers pay below 0, its interface above
     elif header.format.name == "binance futures api" and amount < 0 and not row["maker"]:
         return None  # paid by a taker, or got back by a maker
-    return (Fee(amount=amount * header.format.fee_sign + 0, currency=unit),)
+    return (Fee(amount=amount * header.format.fee_sign + 0, currency=unit), *more)
+
+
+def _more_fees(text: str) -> tuple[Fee, ...] | None:
+    """Return what Bybit lists beside its fee, such as taxes; None where it cannot be read."""
+    listed = _read(text)
+    if not listed:
+        return () if text in ("", "[]", '""') else None
+    fees = []
+    for item in listed if isinstance(listed, list) else [None]:
+        if not isinstance(item, dict):
+            return None
+        amount = number(str(item.get("fee")))
+        if amount is None:
+            return None
+        fees.append(Fee(amount=amount, currency=str(item.get("feeCoin") or "").upper() or None))
+    return tuple(fees)
 
 
 def _nested(text: str) -> dict[str, Any] | None:

@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from src.models.pricing import corrections
+from src.models.pricing.listed_names import is_model
 from src.models.pricing.price_list import PriceList, Rate
 
 if TYPE_CHECKING:
@@ -90,6 +91,8 @@ def _prices(provider: str, model: str, tier: str | None, slot: int) -> PriceList
         )
     except LookupError:
         return None
+    if provider != "openrouter" and not is_model(listed.match, model):  # whose names have endings of its own
+        return None
     if corrections.is_outdated(provider, listed.id, slot * _SLOT_S):
         return None
     when = datetime.fromtimestamp(slot * _SLOT_S, UTC)
@@ -150,6 +153,8 @@ def _rates(provider: str, model: str, prices: Mapping[str, Any]) -> dict[str, Ra
     same = dict(_SAME.get(provider, {}))
     if provider == "gemini" and "tts" in model:
         same["output_audio_tokens"] = "output_mtok"  # all that such a model writes
+    if model.startswith("ft:"):  # tuned ones have a discount for cached tokens, which the catalogue lacks
+        same.pop("input_cached_tokens", None)
     rates = {}
     for unit, keys in _KEYS.items():
         for key in (*keys, same.get(unit, "")):

@@ -42,11 +42,22 @@ _LONGEST_PROMPTS: Final[Mapping[tuple[str, str], int]] = {
     ("xai", "grok-4-0709"): 128_000,
     ("xai", "grok-4-fast"): 128_000,
     ("xai", "grok-4-1-fast"): 128_000,
+    # Longer ones cost 6 and 22.50 dollars, says eonsr.com/en/claude-sonnet-4-1m-context-pricing-switch; the catalogue
+    # has that of Claude Sonnet 4.5.
+    ("claude", "claude-sonnet-4-0"): 200_000,
 }
 # The catalogue's prices of these names are those of DeepSeek-V3 and R1; since this moment they have others:
 # api-docs.deepseek.com/quick_start/pricing (a stored copy of August 2025), later changes beside it.
 _OUTDATED_SINCE: Final = datetime(2025, 9, 5, 16, tzinfo=UTC).timestamp()
-_OUTDATED: Final = frozenset({("deepseek", "deepseek-chat"), ("deepseek", "deepseek-reasoner")})
+# Of two of Google's it has one rate where there were two, with and without thoughts, and one for characters.
+_OUTDATED: Final = frozenset(
+    {
+        ("deepseek", "deepseek-chat"),
+        ("deepseek", "deepseek-reasoner"),
+        ("gemini", "gemini-2.5-flash-preview"),
+        ("gemini", "gemini-pro"),
+    }
+)
 # What a search brought is billed to these as 8,000 input tokens, whatever it was; whether the reported usage has them
 # is not documented: developers.openai.com/api/docs/pricing, «Built-in tools», of `web_search`.
 _FIXED_SEARCH_CONTENT: Final = re.compile(r"gpt-4o-mini|gpt-4\.1-mini")

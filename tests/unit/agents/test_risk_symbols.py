@@ -18,6 +18,18 @@ SAME = [
     "BINANCE_SPOT_BTC_USDT BINANCEFTS_PERP_BTC_USDT BTCUSD.r BTCUSD.raw BTCUSDpro BTCUSD# BTCUSDm BTCUSDT.x XBT/USDT.P "
     "BTC-USD_UM-SWAP PERP_BTC_USDT #BTCUSD BTC-USD:SPOT BTC:PERP BTCTUSD BTCBUSD BTCDAI XBTTUSD B\u200bTC BTC\ufeff",
     "BTC BTC\\USD BTC;USD BTC,USDT (BTC) BTC(spot) 'BTC-USD' BTC\u2022USD BTC-USD.CC",
+    "BTC XXBT XBT.M XXBT.F BTC.F BTCH2026 BTC/USDC.e BTC/USDT0",
+    "ETH-USD XETH ETH.F ETH2.S XETHZUSD",
+    "ETHBTC XETHXXBT",
+    "DOT DOT.S DOTUSDT",
+    "XXRP XRP XRPUSD",
+    "EUR ZEUR EURUSD",
+    "USDC USDC.M USDCUSDT",
+    "SHIB1000USDT 1000SHIBUSDT SHIB KSHIB/USDC:USDC",
+    "KPEPE/USDC:USDC kPEPE 1000PEPEUSDT",
+    "ES ES1! ESZ25 ESZ2025",
+    "AAPL AAPL:US AAPL240621C00190000 O:AAPL240621C00190000",
+    "BRK.B BRK.B.US BRK/B",
     "US30 US30.cash US30m US30_i",
     "AAPL AAPL.NASDAQ AAPL.XNAS",
     "DYDX DYDX-USD DYDX-USD-PERP DYDX-USD-PERP.DYDX DYDXUSDT",
@@ -60,6 +72,7 @@ DIFFERENT = [
     *("EURUSD", "EURGBP", "EUR/JPY", "USDJPY", "GBPUSD", "USDC", "USDT", "GOOGL", "GOOG", "BRK.A", "BRK.B", "S", "SUI"),
     *("C98", "API3", "GMT", "GM", "USDM", "US30", "BTC-KRW"),
     *("US500", "GER40", "GEMINI", "KRAKEN", "SPOT-USD", "UM", "OPT/USDT", "BTCT", "ETHW"),
+    *("XOM", "XLE", "ZM", "F", "M", "NESN.S", "VOD:LN", "BARC:LN", "NYSE:GE", "NYSE:AU", "XBI", "AAPL:US", "MSFT:US"),
     *("1INCH", "INCH", "PEPE", "PEOPLE", "DO", "DOT", "BN", "BNB", "So11111111111111111111111111111111111111112"),
     "EPjFWdd5AufqSSqeM2qN1xzybapC8G4wEGGkZwyTDt1v",
 ]
@@ -79,6 +92,12 @@ def test_spellings_of_one_exposure_are_held_together(spellings: str) -> None:
 
 def test_different_exposures_are_held_apart() -> None:
     assert [pair for pair in combinations(DIFFERENT, 2) if is_one_exposure(*pair)] == []
+
+
+def test_names_with_spaces_are_those_of_bloomberg_and_of_options() -> None:
+    assert is_one_exposure("AAPL US Equity", "AAPL")
+    assert is_one_exposure("AAPL  240621C00190000", "AAPL")
+    assert not is_one_exposure("SAP GR Equity", "SAP US Equity")
 
 
 @pytest.mark.parametrize(

@@ -106,6 +106,46 @@ def test_a_prompt_for_which_the_catalogue_has_no_rates_is_not_priced(model: str,
     assert (long.total, long.known, long.unknown) == (None, 0, ("rates above 128,000 tokens",))
 
 
+def test_a_long_prompt_of_claude_sonnet_4_is_not_priced_as_a_short_one() -> None:
+    short, long = (
+        _cost("claude", "claude-sonnet-4-20250514", Usage(input=5, input_cached_tokens=cached, output=0))
+        for cached in (199_995, 199_996)
+    )
+    assert short.total == pytest.approx((5 * 3 + 199_995 * 0.3) / 1e6)
+    assert (long.total, long.unknown) == (None, ("rates above 200,000 tokens",))
+
+
+@pytest.mark.parametrize(
+    ("provider", "model"),
+    [
+        ("gemini", "gemini-3.8-flash-lite"), ("gemini", "gemini-1.5-flash-8b-001"), ("claude", "claude-opus-4-8-fast"),
+        ("claude", "claude-haiku-4-5-mini"), ("deepseek", "deepseek-v4-pro-thinking"),
+        ("gemini", "gemini-2.5-flash-preview-05-20"), ("openai", "gpt-4o-realtime-whisper"),
+    ],
+)  # fmt: skip
+def test_a_model_that_the_catalogue_does_not_list_has_no_other_ones_price(provider: str, model: str) -> None:
+    cost = _cost(provider, model, THOUSAND)
+    assert (cost.total, cost.known, cost.unknown) == (None, 0, ("input", "output"))
+
+
+@pytest.mark.parametrize(
+    ("provider", "model", "expected"),
+    [
+        ("gemini", "gemini-3.8-flash-preview-11-2026", 0.0045), ("gemini", "gemma-3-27b-it", 0),
+        ("claude", "claude-opus-5-5-20260915", 0.024), ("claude", "claude-3-5-sonnet-v2@20241022", 0.018),
+        ("claude", "claude-2.1", 0.032), ("openai", "ft:gpt-4o-mini-2024-07-18:mine::9fZk", 0.0015),
+        ("openai", "gpt-4o-realtime-preview-2025-06-03", 0.025),
+    ],
+)  # fmt: skip
+def test_a_dated_or_tuned_model_has_its_own_price(provider: str, model: str, expected: float) -> None:
+    assert _usd(provider, model, THOUSAND) == pytest.approx(expected)
+
+
+def test_what_a_tuned_model_reads_from_a_cache_has_no_known_price() -> None:
+    cost = _cost("openai", "ft:gpt-4o-2024-08-06:mine::9fZk", Usage(input=1000, input_cached_tokens=1000, output=0))
+    assert (cost.known, cost.unknown) == (0.00375, ("input_cached_tokens",))
+
+
 # DeepSeek's page has peak prices from 01:00 to 04:00 and from 06:00 to 10:00 UTC on weekdays, and half of them
 # otherwise; a stored copy of api-docs.deepseek.com/quick_start/pricing was read on 2026-11-30. 2026-11-02 is a Monday.
 PEAK, OFF_PEAK = (1000 * 0.30 + 1000 * 1.20) / 1e6, (1000 * 0.15 + 1000 * 0.60) / 1e6
