@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from src.insight.facts.opening import store_identity
+from src.observability.store.file import is_busy
 from src.observability.store.reader import StoreReader
 from src.observability.store.schema import SpoolError
 
@@ -17,7 +18,12 @@ if TYPE_CHECKING:
     from src.dashboard.data.limits import Limits
 
 _T = TypeVar("_T")
+LOCKED_S: Final = 1.5  # for which a page waits for a lock of another process
 _STEPS: Final = 20_000  # of SQLite's machine between two looks at the limits: below a millisecond
+
+
+class Locked(Exception):
+    """Another process has locked a store; the message names its file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +41,22 @@ class Store:
             SpoolError: it is none.
         """
         self.reader.last_seq()
+
+    def await_lock(self) -> None:
+        """Wait a little where another process has locked the store.
+
+        Raises:
+            Locked: it still does.
+            SpoolError: the file is no store, or cannot be read.
+        """
+        if not self.reader.exists:
+            return
+        try:
+            self.reader.await_lock(LOCKED_S)
+        except SpoolError as error:
+            if is_busy(error):
+                raise Locked(f"Another process has locked {self.path}.") from error
+            raise
 
     def mark(self) -> tuple[object, ...] | None:
         """Return what tells files apart that are at this path one after another; None where there is none.

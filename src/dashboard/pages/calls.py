@@ -10,6 +10,7 @@ from src.dashboard.data import facts
 from src.dashboard.view.panels import AtLeast, Chart, Column, Figure, Link, Panel, Table, plain
 from src.insight.facts.filters import EVALUATION, is_daily
 from src.judging.statistics import wilson
+from src.observability.commands.counting import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -63,10 +64,18 @@ def notes(reader: FactsReader, filter_: Filter, context: Context, *, is_kept: bo
     if problem := context.problems.get(context.store.name):
         lines.append(f"These figures are not up to date: {problem}")
     if state.behind:
-        lines.append(f"Up to {state.behind:,} observations of the store are not in these figures yet: reload soon.")
+        lines.append(
+            f"Up to {counted(state.behind, 'observations')} of the store are not in these figures yet: reload soon."
+        )
     lost = sum(gap.n for gap in state.gaps if gap.kind == "observation")
     if lost:
-        lines.append(f"{lost:,} observations were deleted from the store before these figures had them.")
+        lines.append(
+            counted(
+                lost,
+                "observations were deleted from the store before these figures had them.",
+                "observation was deleted from the store before these figures had it.",
+            )
+        )
     if (filter_.since_ns or filter_.until_ns) and reader.effective_range(filter_) != (
         filter_.since_ns,
         filter_.until_ns,
@@ -78,14 +87,15 @@ def notes(reader: FactsReader, filter_: Filter, context: Context, *, is_kept: bo
         trials = reader.totals(replace(filter_, environment=EVALUATION)).n
         if trials:
             lines.append(
-                f"{trials:,} of these calls are of judges and of trials of prompts (environment {EVALUATION}), which "
+                f"{trials:,} of these calls {'is' if trials == 1 else 'are'} of judges and of trials of prompts "
+                f"(environment {EVALUATION}), which "
                 "`moondev report` and `moondev quality` leave out."
             )
     expired = 0 if (is_daily(filter_) if is_kept is None else is_kept) else reader.expired_in(filter_)
     if expired:
         lines.append(
-            f"Retention has deleted {expired:,} observations of these days: of them sums are kept that these filters "
-            "or groups cannot be asked of, so that these figures lack them."
+            f"Retention has deleted {counted(expired, 'observations')} of these days: of them "
+            "sums are kept that these filters or groups cannot be asked of, so that these figures lack them."
         )
     return tuple(lines)
 
@@ -110,11 +120,6 @@ def tokens(totals: Totals, name: str) -> Any:
     return AtLeast(known if totals.unmeasured < totals.n else None) if totals.unmeasured else known
 
 
-def counted(n: int, thing: str) -> str:
-    """Return a number with the name of what is counted."""
-    return f"{n:,} {thing}{'' if n == 1 else 's'}"
-
-
 def at_least(known: float, unknown: int) -> Any:
     """Return a sum, to which so many things add what is not known; nothing of it is known where it is 0 then."""
     return AtLeast(known or None) if unknown else known
@@ -128,7 +133,7 @@ def total_figures(totals: Totals) -> tuple[Figure, ...]:
         Figure("cost_usd", "Cost", money(totals), "money", n, "calls",
                f"{totals.unpriced:,} without a full price" if totals.unpriced else ""),
         Figure("errors", "Ended in an error", wilson(totals.errors, n), "interval", n, "calls",
-               counted(totals.errors, "error")),
+               counted(totals.errors, "errors")),
         Figure("input_tokens", "Tokens in", tokens(totals, "input_tokens"), "count", n - totals.unmeasured,
                "calls that told"),
         Figure("output_tokens", "Tokens out", tokens(totals, "output_tokens"), "count", n - totals.unmeasured,
@@ -181,7 +186,7 @@ def by_day(
     series = [{"name": name, "data": [cells.get((name, day), 0) for day in days]} for name in names[:_MOST_SERIES]]
     if rest := names[_MOST_SERIES:]:
         others = [sum(cells.get((name, day), 0) for name in rest) for day in days]
-        series.append({"name": f"{len(rest)} others", "data": others})
+        series.append({"name": counted(len(rest), "others"), "data": others})
     chart = Chart(
         kind="bars",
         label=title,

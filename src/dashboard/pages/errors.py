@@ -12,6 +12,7 @@ from src.dashboard.view.panels import Chart, Column, Figure, Link, Page, Panel, 
 from src.insight.facts.filters import is_daily
 from src.insight.facts.retries import counts_deleted
 from src.judging.statistics import wilson
+from src.observability.commands.counting import counted
 
 if TYPE_CHECKING:
     from src.dashboard.pages.kinds import Context
@@ -46,11 +47,11 @@ def _page(context: Context, reader: FactsReader) -> Page:
     figures = (
         Figure("calls", "Model calls", totals.n, "count", totals.n, "calls"),
         Figure("errors", "Ended in an error", wilson(totals.errors, totals.n), "interval", totals.n, "calls",
-               calls.counted(totals.errors, "error")),
+               counted(totals.errors, "errors")),
         Figure("rate_limited", "By rate limits", wilson(limited, totals.n), "interval", totals.n, "calls",
-               calls.counted(limited, "error")),
+               counted(limited, "errors")),
         Figure("retried", "Tried again", wilson(totals.retried, totals.n), "interval", totals.n, "calls",
-               calls.counted(totals.retried, "call")),
+               counted(totals.retried, "calls")),
     )  # fmt: skip
     panels = (
         _groups(context, reader, by, filter_),

@@ -96,9 +96,11 @@ class Views:
 
         Raises:
             FilterError: there is none.
+            Locked: another process has locked it, and does not let go soon.
         """
         for store in self.content.stores:
             if not name or store.name == name:
+                store.await_lock()
                 return store
         names = ", ".join(store.name for store in self.content.stores)
         raise FilterError(f"There is no store {name!r:.60}; these are shown: {names}.")

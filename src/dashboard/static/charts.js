@@ -78,13 +78,20 @@ function shortened(names) {
   return common.length > 12 ? names.map((name) => `…${name.slice(common.length)}`) : names;
 }
 
-// `counts` are what each name rests on: they stand below it. Names stand upright where they fit in three lines at most.
+// `counts` are what each name rests on: they stand below it. Names stand upright where they fit in three lines at most;
+// else they are turned, each in one line with its count, so far that no two touch.
 function namesAxis(all, counts, width) {
-  const room = (width - 90) / all.length - 10;
+  const step = (width - 90) / all.length, room = step - 10;
   const longest = (names) => 7 * Math.max(0, ...names.map((name) => name.length));
   const names = longest(all) <= room ? all : shortened(all);
-  const look = longest(names) <= room * (room > 80 ? 2.5 : 1) ? { rotate: 0, width: room, overflow: "break" } : { rotate: 35, width: width > 600 ? 200 : 130, overflow: "truncate" };
-  return lines({ type: "category", data: all, axisLabel: { formatter: (name, place) => (counts ? `${names[place]}\nn = ${counts[place].toLocaleString("en")}` : names[place]), interval: 0, lineHeight: 14, hideOverlap: names.length > 30, ...look } });
+  const count = (place) => (counts ? `n = ${counts[place].toLocaleString("en")}` : "");
+  const common = { interval: 0, lineHeight: 14 };
+  if (longest(names) <= room * (room > 80 ? 2.5 : 1))
+    return lines({ type: "category", data: all, axisLabel: { ...common, rotate: 0, width: room, overflow: "break", hideOverlap: all.length > 30, formatter: (name, place) => (counts ? `${names[place]}\n${count(place)}` : names[place]) } });
+  const most = Math.floor((width > 600 ? 220 : 150) / 6.5);  // characters of a turned line
+  const cut = (name, rest) => (name.length + rest.length <= most ? name : `${name.slice(0, most - rest.length - 1)}…`) + rest;
+  const turn = step > 16 ? Math.max(35, Math.ceil((Math.asin(16 / step) * 180) / Math.PI)) : 90;
+  return lines({ type: "category", data: all, axisLabel: { ...common, rotate: turn, hideOverlap: step < 16, formatter: (name, place) => cut(names[place], counts ? `, ${count(place)}` : "") } });
 }
 
 function xAxis(data) {
