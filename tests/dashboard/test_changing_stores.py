@@ -115,9 +115,7 @@ def test_words_between_backticks_are_code_and_nothing_is_markup() -> None:
     assert marked("\u202e`x`") == "\\u202e<code>x</code>"
 
 
-def test_a_locked_store_is_named_soon_and_its_page_looks_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_locked_store_is_named_soon_and_its_page_looks_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("src.dashboard.data.stores.LOCKED_S", 0.01)
     path = fill(tmp_path / "t.db", 2)
     refresh(path)

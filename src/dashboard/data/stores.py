@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from src.insight.facts.opening import store_identity
-from src.observability.store.file import is_busy
 from src.observability.store.reader import StoreReader
 from src.observability.store.schema import SpoolError
 
@@ -42,21 +41,14 @@ class Store:
         """
         self.reader.last_seq()
 
-    def await_lock(self) -> None:
-        """Wait a little where another process has locked the store.
+    def check_lock(self) -> None:
+        """Look whether another process has locked the store, for longer than a page waits.
 
         Raises:
-            Locked: it still does.
-            SpoolError: the file is no store, or cannot be read.
+            Locked: it has.
         """
-        if not self.reader.exists:
-            return
-        try:
-            self.reader.await_lock(LOCKED_S)
-        except SpoolError as error:
-            if is_busy(error):
-                raise Locked(f"Another process has locked {self.path}.") from error
-            raise
+        if self.reader.exists and self.reader.is_locked(LOCKED_S):
+            raise Locked(f"Another process has locked {self.path}.")
 
     def mark(self) -> tuple[object, ...] | None:
         """Return what tells files apart that are at this path one after another; None where there is none.

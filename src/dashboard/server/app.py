@@ -102,6 +102,7 @@ def _routes(views: Views, answers: Answers) -> list[Any]:
         ("/traces/{trace_id}/{table}.csv", trace_views.trace_csv),
         ("/traces/{trace_id}/{span_id}", trace_views.span_page),
         ("/traces/{trace_id}/{span_id}/part", trace_views.span_part),
+        ("/traces/{trace_id}/{span_id}/observation.json", trace_views.span_json),
         ("/traces/{trace_id}/{span_id}/{text_name}.txt", trace_views.span_text),
         ("/live/rows.json", trace_views.live_rows),
     ):

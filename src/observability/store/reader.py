@@ -38,16 +38,13 @@ class StoreReader:
     def __init__(self, path: Path) -> None:
         self.path = path.absolute()
 
-    def await_lock(self, patience_s: float) -> None:
-        """Wait until no other process locks the store, at most so many seconds.
-
-        Raises:
-            SpoolError: it is locked all the time, or no store, or cannot be read.
-        """
+    def is_locked(self, patience_s: float) -> bool:
+        """Tell whether another process locks the store, and for longer than so many seconds."""
         try:
             self._examined(patience_s)
-        except (sqlite3.Error, OSError) as error:
-            raise self._refusal(error) from error
+        except (sqlite3.Error, OSError, SpoolError) as error:  # other errors are those of the questions that follow
+            return is_busy(error)
+        return False
 
     @property
     def exists(self) -> bool:

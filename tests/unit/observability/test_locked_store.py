@@ -44,6 +44,7 @@ def test_a_locked_store_is_waited_for_with_a_word_and_then_refused(
 ) -> None:
     monkeypatch.setattr(reader, "_SILENT_S", 0.01)
     monkeypatch.setattr(reader, "BUSY_S", 0.02)
+    assert StoreReader(locked).is_locked(0.01)
     with pytest.raises(SpoolError, match="another process has locked it; end that one"):
         StoreReader(locked).last_seq()
     assert [item.getMessage() for item in caplog.records] == [
@@ -73,5 +74,5 @@ def test_a_lock_that_ends_meanwhile_costs_nothing_but_time(
 
 def test_a_store_that_nobody_locks_says_nothing(path: Path, caplog: pytest.LogCaptureFixture) -> None:
     assert StoreReader(path).last_seq() == 1
-    StoreReader(path).await_lock(0.01)
+    assert not StoreReader(path).is_locked(0.01)
     assert not caplog.records
