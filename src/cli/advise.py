@@ -10,6 +10,7 @@ import typer
 
 from src.observability.commands import trace_options as options  # noqa: TC001 - Typer reads the annotations
 from src.observability.commands.console import err, escape, note, out, print_json
+from src.observability.commands.counting import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -124,11 +125,17 @@ def _show(advice: Advice, *, shows_withheld: bool) -> None:
 
 def _show_finding(number: int, finding: Finding) -> None:
     from rich.padding import Padding
+    from rich.table import Table
 
     from src.insight.advice import wording
     from src.observability.commands.terminal import visible
 
-    out().print(f"\n[bold]{number}. {escape(finding.title)}[/] [dim]({finding.kind})[/]")
+    out().print()
+    grid = Table.grid(padding=0)
+    grid.add_column(no_wrap=True)
+    grid.add_column(overflow="fold")
+    grid.add_row(f"[bold]{number}. [/]", f"[bold]{escape(finding.title)}[/] [dim]({finding.kind})[/]")
+    out().print(grid)
     last = None
     for name, text in wording.facts_of(finding):
         if name == "evidence" or not name:  # to be copied
@@ -165,5 +172,5 @@ def _columns(label: str, text: str) -> Table:
 
 def _show_withheld(items: Sequence[Withheld]) -> None:
     for item in items:
-        out().print(f"- {escape(item.title)} [dim]({item.kind}, n = {item.n:,} {item.of})[/]")
+        out().print(f"- {escape(item.title)} [dim]({item.kind}, n = {counted(item.n, item.of)})[/]")
         out().print(f"  [dim]{escape(item.reason)}.[/]")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from src.observability.commands.console import escape, money, note, out
+from src.observability.commands.counting import counted
 from src.observability.commands.tables import Column, print_table
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ _COLUMNS = (
 def show_open(result: Result) -> None:
     """Say which outcomes are not known, and why."""
     for reason, count in result.open:
-        note(f"{count:,} outcomes stay open: {reason}.")
+        note(f"{counted(count, 'outcomes stay', 'outcome stays')} open: {reason}.")
 
 
 def show_inside(rows: Sequence[Accuracy]) -> None:
@@ -97,6 +98,7 @@ def show_result(result: Result) -> None:
     print_table(_COLUMNS, rows)
     _chart(result, deciders)
     out().print(
-        f"{result.decisions:,} decisions, {result.resolved:,} outcomes, {result.calls:,} calls, "
+        f"{counted(result.decisions, 'decisions')}, {counted(result.resolved, 'outcomes')}, "
+        f"{counted(result.calls, 'calls')}, "
         f"{dollars(result.cost_usd)}, {result.wall_s:.1f} s"
     )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from src.observability.commands.console import err, note, problem
+from src.observability.commands.counting import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -22,7 +23,7 @@ def show_plan(runner: Runner) -> None:
     plan, total = runner.plan, len(runner.plan.times_us) * len(runner.deciders)
     first, last = (datetime.fromtimestamp(plan.times_us[at] / 1e6, UTC) for at in (0, -1))
     note(
-        f"Run {plan.run_id}: {total:,} decisions on {plan.symbol} from {first:%Y-%m-%d %H:%M} to "
+        f"Run {plan.run_id}: {counted(total, 'decisions')} on {plan.symbol} from {first:%Y-%m-%d %H:%M} to "
         f"{last:%Y-%m-%d %H:%M} UTC"
         + (f", {runner.decided_before:,} of them made before" * bool(runner.decided_before))
     )
@@ -31,7 +32,7 @@ def show_plan(runner: Runner) -> None:
         kinds = ", ".join(f"{count:,} {kind}" for kind, count in sorted(dropped.items()))
         note(f"Remarks on the prices: {kinds} (`moondev candles FILE` shows them).")
     if plan.skipped:
-        note(f"{plan.skipped:,} times are left out: no bar had closed since the time before.")
+        note(f"{counted(plan.skipped, 'times are', 'time is')} left out: no bar had closed since the time before.")
 
 
 def show_estimate(figures: Estimate) -> None:
@@ -40,7 +41,7 @@ def show_estimate(figures: Estimate) -> None:
         cost = "an unknown price" if figures.cost_usd is None else f"about ${figures.cost_usd:,.2f}"
         unpriced = f" (no price is known of {', '.join(figures.unpriced)})" if figures.unpriced else ""
         note(
-            f"To be asked: {figures.calls:,} calls, about {figures.input_tokens:,} tokens in and "
+            f"To be asked: {counted(figures.calls, 'calls')}, about {figures.input_tokens:,} tokens in and "
             f"{figures.output_tokens:,} out, {cost}{unpriced}."
         )
 
@@ -73,7 +74,7 @@ def progress_bar(progress: Progress, *, hidden: bool) -> Iterator[Callable[[Prog
 
         def show(now: Progress) -> None:
             least = ">= " if now.cost_unknown else ""
-            spent = f"{now.calls:,} calls, {least}{amounts.usd(now.cost_usd)}" if now.calls else ""
+            spent = f"{counted(now.calls, 'calls')}, {least}{amounts.usd(now.cost_usd)}" if now.calls else ""
             bar.update(task, completed=now.decided, spent=spent)
 
         yield show

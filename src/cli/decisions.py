@@ -13,6 +13,7 @@ from src.cli.decision_views import COLUMNS, decision_cells, decision_data, show_
 from src.cli.price_options import DatesOption, DecimalOption, StampsOption, ZoneOption  # noqa: TC001 - typer reads them when it runs
 from src.cli.price_remarks import tell_remarks
 from src.observability.commands.console import err, note, out, print_json, problem
+from src.observability.commands.counting import counted
 from src.observability.commands.fast_start import FastCommand, FastGroup, FastTyper
 from src.observability.commands.tables import print_table
 
@@ -149,7 +150,8 @@ def _resolve(series: Sequence[PriceSeries], rules: Any, *, as_json: bool) -> Non
         print_json({"resolved": resolved, "changed": changed, "open": sum(reasons.values()), "reasons": dict(reasons)})
         return
     out().print(
-        f"{resolved:,} outcomes are known, {changed:,} of them new or corrected; {sum(reasons.values()):,} are open."
+        f"{counted(resolved, 'outcomes are', 'outcome is')} known, {changed:,} of them new or corrected; "
+        f"{sum(reasons.values()):,} are open."
     )
     for reason, count in reasons.most_common():
         note(f"{count:,} open: {reason}")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from src.observability.commands.console import err, escape, note, out, print_json
+from src.observability.commands.counting import counted
 from src.observability.commands.tables import Column, print_table
 
 if TYPE_CHECKING:
@@ -98,7 +99,8 @@ def _data(result: Derivation, source: str, *, dry_run: bool) -> dict[str, Any]:
 def _show(result: Derivation, *, dry_run: bool) -> None:
     verb = "would be added" if dry_run else "are added"
     out().print(
-        f"{result.calls:,} recorded calls: {result.added:,} decisions {verb}, {result.known:,} were there before, "
+        f"{counted(result.calls, 'recorded calls')}: {counted(result.added, 'decisions')} {verb}, "
+        f"{result.known:,} were there before, "
         f"{result.undecided:,} are no decision."
     )
     if result.by_rule:

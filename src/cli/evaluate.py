@@ -11,6 +11,7 @@ import typer
 
 from src.observability.commands import trace_options as options  # noqa: TC001 - Typer reads the annotations
 from src.observability.commands.console import err, escape, money, note, out, print_json, problem
+from src.observability.commands.counting import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -194,15 +195,16 @@ def _show(data: dict[str, Any], judge: Judge) -> None:
     else:
         low, high = percent(data["share_low"], 0), percent(data["share_high"], 0)
         out().print(
-            f"{escape(data['first'])} was better {data['wins']:,} times, "
-            f"{escape(data['second'])} {data['losses']:,} times; "
-            f"{data['undecided']:,} times neither, or it depended on the places. "
+            f"{escape(data['first'])} was better {counted(data['wins'], 'times')}, "
+            f"{escape(data['second'])} {counted(data['losses'], 'times')}; "
+            f"{counted(data['undecided'], 'times')} neither, or it depended on the places. "
             f"{escape(data['first'])} won {percent(data['share'])} ({low} to {high}) of the decided ones."
         )
     note(
-        f"{judge.asked:,} questions for {money(judge.spent_usd, at_least=judge.unpriced > 0)}, rubric {data['rubric']}."
+        f"{counted(judge.asked, 'questions')} for "
+        f"{money(judge.spent_usd, at_least=judge.unpriced > 0)}, rubric {data['rubric']}."
     )
     for category, count in judge.failures.items():
-        problem(f"{count:,} questions failed: {category}.")
+        problem(f"{counted(count, 'questions')} failed: {category}.")
     if data["left"]:
         note(f"{data['left']:,} are left: --budget was reached, or their questions failed. The same command goes on.")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from src.observability.commands.console import escape, note, out, print_json
+from src.observability.commands.counting import counted
 from src.observability.commands.fast_start import FastCommand, FastGroup
 from src.observability.commands.size_note import missing_store
 
@@ -110,7 +111,10 @@ def _show(store: Path, state: Freshness, *, as_json: bool) -> None:
     if not store.exists():
         return
     if not state.exists:
-        note(f"Nothing of {store} is counted yet ({state.behind:,} observations): `moondev insight refresh` does it.")
+        note(
+            f"Nothing of {store} is counted yet ({counted(state.behind, 'observations')}): "
+            f"`moondev insight refresh` does it."
+        )
         return
     print_ = out().print
     print_(f"facts file    {escape(str(facts_path(store)))}, {state.bytes / 1e6:,.1f} MB")

@@ -12,6 +12,7 @@ import typer
 
 from src.cli.price_remarks import tell_remarks
 from src.observability.commands.console import note, print_json, problem
+from src.observability.commands.counting import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -219,9 +220,12 @@ class _Trial:
         from src.observability.commands.console import money
 
         asker = self.asker
-        note(f"{asker.calls:,} calls for {money(asker.cost_usd, at_least=asker.unpriced > 0)}.")
+        note(f"{counted(asker.calls, 'calls')} for {money(asker.cost_usd, at_least=asker.unpriced > 0)}.")
         for category, count in asker.failures.items():
-            problem(f"{count:,} calls failed: {category}. Their decisions are left out; the same command asks again.")
+            problem(
+                f"{counted(count, 'calls')} failed: {category}. "
+                f"Their decisions are left out; the same command asks again."
+            )
         if asker.stopped:
             problem(f"{asker.stopped} The same command with a higher --budget goes on.")
         if self._inside:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from src.judging.accuracy import ENOUGH
 from src.observability.commands.console import escape, money, note, out
+from src.observability.commands.counting import counted
 from src.observability.commands.tables import Column, print_table
 
 if TYPE_CHECKING:
@@ -36,13 +37,13 @@ _COLOURS: Final = {
 def show_comparison(item: Comparison, old: str, new: str) -> None:
     """Print how two versions compare."""
     title = item.name or "Decisions as they were made"
-    out().print(f"[bold]{escape(title)}[/]: {escape(new)} against {escape(old)}, {item.n:,} pairs")
+    out().print(f"[bold]{escape(title)}[/]: {escape(new)} against {escape(old)}, {counted(item.n, 'pairs')}")
     if not item.n:
         return
     agreement = item.agreement
     out().print(
         f"The same action in {_share(agreement.value)} ({_share(agreement.low)} to {_share(agreement.high)}) of "
-        f"{item.n:,} decisions."
+        f"{counted(item.n, 'decisions')}."
     )
     if item.changes:
         out().print(", ".join(f"{before} to {after} {count:,}" for (before, after), count in item.changes.items()))

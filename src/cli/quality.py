@@ -10,6 +10,7 @@ import typer
 
 from src.observability.commands import trace_options as options  # noqa: TC001 - Typer reads the annotations
 from src.observability.commands.console import escape, note, out, print_json
+from src.observability.commands.counting import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -85,7 +86,7 @@ def report_quality(
     for line in quality_notes(result):
         note(line)
     if scores:
-        note(f"{stored:,} scores stored; what has been scored before is left as it was.")
+        note(f"{counted(stored, 'scores')} stored; what has been scored before is left as it was.")
 
 
 def _store_scores(replies: Sequence[JudgedReply], store: StoreReader) -> int:

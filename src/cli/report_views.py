@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 from src.observability.commands.console import err, escape, note, out
+from src.observability.commands.counting import counted
 from src.observability.commands.tables import Column, print_table
 
 if TYPE_CHECKING:
@@ -69,7 +70,8 @@ def _show_rest(report: Report, limit: int) -> None:
     if rest is not None:
         group = Group(key=None, totals=rest)
         note(
-            f"and {len(report.groups) - limit:,} others with {rest.n:,} calls and a cost of {texts.cost(group)}: "
+            f"and {counted(len(report.groups) - limit, 'others')} with "
+            f"{counted(rest.n, 'calls')} and a cost of {texts.cost(group)}: "
             "--limit shows them."
         )
 

@@ -26,6 +26,7 @@ from src.observability.commands.console import (
     print_json,
     problem,
 )
+from src.observability.commands.counting import counted
 from src.observability.commands.tables import Column, print_table
 
 if TYPE_CHECKING:
@@ -200,7 +201,7 @@ def _describe(candles: Candles, *, as_json: bool) -> None:
     if not as_json:
         first, last = candles.bars[0].time, candles.bars[-1].time
         out().print(
-            f"{len(candles):,} candles from {escape(candles.source)}, "
+            f"{counted(len(candles), 'candles')} from {escape(candles.source)}, "
             f"{first:%Y-%m-%d %H:%M} to {last:%Y-%m-%d %H:%M} UTC, last close {price_text(candles.bars[-1].close)}"
         )
 

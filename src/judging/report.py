@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from src.judging.accuracy import NOT_ENOUGH, Accuracy
+from src.observability.commands.counting import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -117,7 +118,9 @@ def table(report: Report) -> Iterator[tuple[str, list[str], list[list[str]]]]:
 
 def dollars(usd: float) -> str:
     """Return a cost in as many digits as it needs: one that is not 0 never reads as 0."""
-    if usd == 0 or usd >= _LEAST_USD:
+    if usd == 0:
+        return "$0"
+    if usd >= _LEAST_USD:
         return f"${usd:,.4f}"
     return f"${usd:.2g}" if usd >= _LEAST_USD / 100 else f"${usd:.1e}"
 
@@ -182,7 +185,8 @@ def notes(report: Report) -> list[str]:
     if report.total.inaction.n:
         inaction = report.total.inaction
         lines.append(
-            f"NOTHING was decided {inaction.n:,} times: the price then moved {percent(inaction.mean_move, 2)} "
+            f"NOTHING was decided {counted(inaction.n, 'times')}: "
+            f"the price then moved {percent(inaction.mean_move, 2)} "
             f"on average, more than a trade's costs in {percent(inaction.missed)} of them."
         )
     for name, figure, count in (
@@ -190,5 +194,5 @@ def notes(report: Report) -> list[str]:
         ("were split", report.total.split, report.total.n_split),
     ):
         if count:
-            lines.append(f"Where the members {name} ({count:,} decisions), {interval(figure)} were right.")
+            lines.append(f"Where the members {name} ({counted(count, 'decisions')}), {interval(figure)} were right.")
     return lines

@@ -2,34 +2,29 @@
 
 from __future__ import annotations
 
-import contextlib
+import json
 import os
 import re
-import shutil
-import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import pytest
 
-from src.dashboard import Content, Hosts, Key, create_app, open_stores
 from src.dashboard.pages.registry import KINDS
-from src.dashboard.server.serving import listen
 from src.insight.facts.job import refresh
 from src.observability import attributes as names
 from src.observability.store.spool import Spool
+from tests.dashboard.browser import CHROMIUM, CONTRAST, TOUCHING, UNNAMED, Site, running
 from tests.dashboard.conftest import HOSTILE, RUNS
-from tests.dashboard.sample import Maker, Span, fill, large_trace
+from tests.dashboard.sample import BEGAN_NS, Maker, Span, fill, large_trace
 from tests.long import IS_LONG
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from playwright.sync_api import Browser, Page
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 pytestmark = [
     pytest.mark.skipif(CHROMIUM is None, reason="needs a Chromium: apt-get install chromium"),
     pytest.mark.xdist_group("chromium"),
@@ -38,59 +33,6 @@ LARGE = 30_000 if IS_LONG else 3_000
 WITH_CHARTS = [slug for slug in KINDS if slug not in {"traces", "sessions", "live", "budget", "alerts", "advice"}]
 # `make test` opens a few pages here; `tests/dashboard/test_pages.py` asks for each of them without a browser.
 SOME = list(KINDS) if IS_LONG else ["decisions"]
-_CONTRAST = """() => {
-  const parse = (text) => text.match(/[\\d.]+/g).map(Number);
-  const light = ([r, g, b]) => [r, g, b].map((v) => (v /= 255) <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
-    .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
-  const ground = (item) => {
-    for (; item; item = item.parentElement) {
-      const colour = parse(getComputedStyle(item).backgroundColor);
-      if (colour.length < 4 || colour[3] > 0) return colour;
-    }
-    return [255, 255, 255];
-  };
-  const low = [];
-  for (const item of document.querySelectorAll("body *")) {
-    const own = [...item.childNodes].some((node) => node.nodeType === 3 && node.textContent.trim());
-    if (!own || !item.checkVisibility() || item.closest(".skip, .unseen, script, noscript, datalist, option")) continue;
-    const [a, b] = [light(parse(getComputedStyle(item).color)), light(ground(item))];
-    const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
-    if (ratio < 4.5) low.push(`${item.tagName} ${item.className} ${item.textContent.trim().slice(0, 40)} ${ratio}`);
-  }
-  return low;
-}"""
-_UNNAMED = """() => [...document.querySelectorAll("input, select, button, a, figure.chart, [role=region], [role=tree]")]
-  .filter((item) => item.type !== "hidden" && item.checkVisibility())
-  .filter((item) => !(item.ariaLabel || item.textContent.trim() || (item.labels && item.labels.length)))
-  .map((item) => item.outerHTML.slice(0, 120))"""
-
-
-class Site:
-    """A running dashboard, a browser, and all that its pages asked for and complained about."""
-
-    def __init__(self, base: str, link: str, browser: Browser) -> None:
-        self.base = base
-        self.link = link
-        self.browser = browser
-        self.requests: list[str] = []
-        self.complaints: list[str] = []
-        self._context = browser.new_context()
-        self.page = self._new_page()
-
-    def _new_page(self) -> Page:
-        page = self._context.new_page()
-        page.set_default_timeout(120_000)
-        page.on("request", lambda request: self.requests.append(request.url))
-        page.on("console", lambda message: self.complaints.append(message.text))
-        page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        return page
-
-    def go(self, path: str) -> Page:
-        self.page.goto(self.base + path)
-        return self.page
-
-    def wait_for_charts(self) -> None:
-        self.page.wait_for_function("() => [...document.querySelectorAll('.chart')].every((c) => c.dataset.drawn)")
 
 
 @pytest.fixture(scope="module")
@@ -113,27 +55,6 @@ def paths(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 @pytest.fixture(scope="module")
 def large_id(paths: dict[str, Path]) -> str:
     return large_trace(paths["large"], LARGE)
-
-
-@contextlib.contextmanager
-def running(paths: dict[str, Path]) -> Iterator[tuple[str, str]]:
-    """Run the dashboard in a thread; give its address and the link."""
-    import uvicorn
-
-    listener = listen("127.0.0.1", 0)
-    port = listener.getsockname()[1]
-    key = Key(port)
-    app = create_app(Content(stores=open_stores(paths.values()), seconds=120), key=key,
-                     hosts=Hosts("127.0.0.1", port), warm=False)  # fmt: skip
-    config = uvicorn.Config(app, log_level="error", ws="none", lifespan="on", log_config=None)
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=lambda: server.run(sockets=[listener]))
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{port}", f"http://127.0.0.1:{port}/?token={key.token}"
-    finally:
-        server.should_exit = True
-        thread.join(60)
 
 
 @pytest.fixture(scope="module")
@@ -182,11 +103,11 @@ def test_a_page_draws_its_charts_with_names_and_contrast(site: Site, slug: str) 
     site.wait_for_charts()
     assert page.locator(".chart:has(canvas)").count() == page.locator(".chart").count()
     assert (page.locator(".chart").count() > 0) == (slug in WITH_CHARTS)
-    assert page.evaluate(_UNNAMED) == []
-    assert page.evaluate(_CONTRAST) == []
+    assert page.evaluate(UNNAMED) == []
+    assert page.evaluate(CONTRAST) == []
     if slug in SOME:
         page.emulate_media(color_scheme="dark")
-        assert page.evaluate(_CONTRAST) == []
+        assert page.evaluate(CONTRAST) == []
         page.emulate_media(color_scheme="light")
 
 
@@ -243,7 +164,7 @@ def test_the_keyboard_alone_reaches_everything(site: Site) -> None:
         "cells => cells.map((c) => Number(c.dataset.value))"
     )
     assert values == sorted(values, reverse=True)
-    page.get_by_label("Agent").focus()
+    page.get_by_label("Agent", exact=True).focus()
     page.keyboard.type("risk_agent")
     page.keyboard.press("Enter")
     page.wait_for_url(re.compile(r"/traces\?agent=risk_agent$"))
@@ -334,3 +255,159 @@ def test_without_scripts_tables_and_filters_work(site: Site) -> None:
     page.get_by_role("button", name="Apply").click()
     assert urlsplit(page.url).query == "model=gpt-4o"
     context.close()
+
+
+DAY_MS = 86_400_000
+FIRST_MS = BEGAN_NS // 1_000_000 + DAY_MS
+
+
+def test_a_bar_leads_to_its_traces_and_dragging_zooms_into_days(site: Site) -> None:
+    page = site.go("/errors?model=gpt-4o")
+    site.wait_for_charts()
+    failed = page.locator("[data-figure=errors] .value a")
+    assert urlsplit(str(failed.get_attribute("href"))).query == "model=gpt-4o&category=any"
+    page = site.go("/?agent=risk_agent")
+    site.wait_for_charts()
+    page.mouse.click(*site.point("#calls .chart", (FIRST_MS, 1)))
+    page.wait_for_url(re.compile("/traces"))
+    assert urlsplit(page.url).query == ("agent=risk_agent&since=2025-11-02T00%3A00%3A00&until=2025-11-03T00%3A00%3A00")
+    calls = page.locator("[data-figure=calls] .value").inner_text()
+    page.go_back()
+    site.wait_for_charts()
+    row = page.locator("#calls tbody tr", has_text="2025-11-02").filter(has_text="risk_agent")
+    assert row.locator("td").last.text_content() == calls
+    assert str(row.locator("a").get_attribute("href")).endswith("until=2025-11-03T00%3A00%3A00")  # without a mouse
+    begin, end = (site.point("#cost .chart", (FIRST_MS + day * DAY_MS, 0)) for day in (0.6, 1.4))
+    page.mouse.move(begin[0], begin[1] - 40)
+    page.mouse.down()
+    page.mouse.move(end[0], end[1] - 40, steps=3)
+    page.mouse.up()
+    page.wait_for_url(re.compile("since"))
+    assert "since=2025-11-03T00%3A00%3A00&until=2025-11-04T00%3A00%3A00" in page.url
+    assert "agent=risk_agent" in page.url
+    assert page.locator("#before tbody tr").count() > 3  # against the day before
+    page.get_by_role("group", name="Times").get_by_text("all").click()
+    page.wait_for_url(re.compile(r"/\?agent=risk_agent$"))
+
+
+def test_names_beside_charts_never_touch_on_a_phone(site: Site) -> None:
+    site.page.set_viewport_size({"width": 375, "height": 700})
+    for address in ("/latency", "/errors?by=agent+and+model"):
+        page = site.go(address)
+        site.wait_for_charts()
+        assert page.evaluate(TOUCHING) == [], address
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_colours_views_and_columns_are_the_readers_and_stay_in_the_browser(site: Site) -> None:
+    page = site.go("/traces?agent=risk_agent")
+    ground = "getComputedStyle(document.body).backgroundColor"
+    light = page.evaluate(ground)
+    page.get_by_role("button", name="Colours").click()
+    page.get_by_role("button", name="Colours: light").click()
+    assert page.evaluate(ground) != light
+    assert page.evaluate(CONTRAST) == []
+    page.get_by_text("Columns", exact=True).click()
+    page.get_by_label("session", exact=True).uncheck()
+    assert not page.locator("th", has_text="session").is_visible()
+    page.get_by_text("Views", exact=True).click()
+    page.get_by_label("Keep this page").fill("<b>risk</b> \u202e")
+    page.get_by_role("button", name="Keep").click()
+    other = site.go("/traces")  # as another tab would
+    assert page.evaluate("document.documentElement.dataset.theme") == "dark"
+    assert other.locator("th", has_text="session").is_hidden()
+    assert other.locator("td:visible").first.is_visible()
+    other.get_by_text("Views (1)").click()
+    other.get_by_role("link", name="risk").click()
+    other.wait_for_url(re.compile(r"/traces\?agent=risk_agent$"))
+    other.get_by_text("Views (1)").click()
+    other.get_by_role("button", name="Remove").click()
+    other.evaluate('localStorage.setItem(\'moondev-views\', \'[{"name": "x", "href": "javascript:1"}]\')')
+    other.reload()
+    assert other.locator(".views a").count() == 0  # no address of this site
+    other.evaluate("localStorage.clear()")
+    other.reload()
+    assert other.evaluate(ground) == light
+
+
+def test_keys_lead_to_the_search_and_can_be_switched_off(site: Site) -> None:
+    page = site.go("/traces")
+    page.keyboard.press("/")
+    assert page.evaluate("document.activeElement.id") == "f-text"
+    page.keyboard.type("/?t")  # in a field they are text
+    assert page.get_by_label("Text").input_value() == "/?t"
+    page.evaluate("document.activeElement.blur()")
+    page.keyboard.press("?")
+    page.get_by_label("These keys work").uncheck()
+    page.keyboard.press("Escape")
+    page.keyboard.press("o")
+    assert urlsplit(page.url).path == "/traces"
+    page.get_by_role("button", name="Keys").click()
+    page.get_by_label("These keys work").check()
+    page.get_by_role("button", name="Close").click()
+    page.keyboard.press("o")
+    page.wait_for_url(site.base + "/")
+
+
+def test_the_address_of_a_trace_is_that_of_the_observation_that_is_read(site: Site) -> None:
+    site.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page = site.go("/traces?agent=risk_agent")
+    page.locator("tbody tr td:first-child a").first.click()
+    page.wait_for_selector(".w-row")
+    page.locator(".w-row").nth(2).click()
+    page.wait_for_selector("#detail h3")
+    name = page.locator("#detail h3").inner_text()
+    address = page.url
+    assert re.search("span=[0-9a-f]{16}$", address)
+    for label in ("Copy link", "Copy JSON"):
+        page.get_by_role("button", name=label).click()
+        page.wait_for_function("() => document.querySelector('#detail .copy').textContent.includes('Copied')")
+        copied = page.evaluate("navigator.clipboard.readText()")
+        if label == "Copy link":
+            assert copied == address
+        else:
+            assert json.loads(copied)["name"] == name
+        page.wait_for_function("() => !document.querySelector('#detail .copy').textContent.includes('Copied')")
+    page.goto(address)
+    page.wait_for_selector("#detail h3")
+    assert page.locator("#detail h3").inner_text() == name
+
+
+def test_paper_is_light_and_has_charts_and_whole_tables_without_tools(site: Site) -> None:
+    page = site.page
+    page.emulate_media(color_scheme="dark")
+    page = site.go("/cost")
+    site.wait_for_charts()
+    page.emulate_media(media="print", color_scheme="dark")
+    assert page.evaluate("getComputedStyle(document.documentElement).getPropertyValue('--text').trim()") == "#16202e"
+    assert page.locator("#days canvas").is_visible()
+    assert not page.locator(".tools").is_visible()
+    assert not page.locator("nav").is_visible()
+    page.set_viewport_size({"width": 700, "height": 900})
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    page.emulate_media(media="screen", color_scheme="light")
+
+
+def test_colours_that_are_forced_keep_bars_and_the_page_that_one_is_on(site: Site) -> None:
+    page = site.page
+    page.emulate_media(forced_colors="active", reduced_motion="reduce")
+    page = site.go("/traces")
+    assert page.locator(".menu a[aria-current]").evaluate("(item) => getComputedStyle(item).outlineStyle") == "solid"
+    page.locator("tbody tr td:first-child a").first.click()
+    page.wait_for_selector(".w-row")
+    bar, ground = page.locator(".w-bar").first, page.locator("#waterfall")
+    colour = "(item) => getComputedStyle(item).backgroundColor"
+    assert bar.evaluate(colour) != ground.evaluate(colour)
+    assert page.evaluate("getComputedStyle(document.documentElement).scrollBehavior") == "auto"
+    page.emulate_media(forced_colors="none", reduced_motion="no-preference")
+
+
+def test_a_browser_that_is_not_let_in_any_more_reads_what_to_do(site: Site) -> None:
+    stale: Any = site.browser.new_context()
+    port = urlsplit(site.base).port
+    stale.add_cookies([{"name": f"moondev_dashboard_{port}", "value": "of-before", "url": site.base}])
+    page = stale.new_page()
+    page.goto(site.base + "/traces?agent=risk_agent")
+    assert "has ended" in page.inner_text("body")
+    assert page.locator("pre").inner_text() == "moondev dashboard"
+    stale.close()

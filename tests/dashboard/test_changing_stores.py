@@ -113,3 +113,21 @@ def test_words_between_backticks_are_code_and_nothing_is_markup() -> None:
     assert marked("run `a <b>` & go") == "run <code>a &lt;b&gt;</code> &amp; go"
     assert marked("a ` alone <i>") == "a ` alone &lt;i&gt;"
     assert marked("\u202e`x`") == "\\u202e<code>x</code>"
+
+
+def test_a_locked_store_is_named_soon_and_its_page_looks_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("src.dashboard.data.stores.LOCKED_S", 0.01)
+    path = fill(tmp_path / "t.db", 2)
+    refresh(path)
+    with closing(sqlite3.connect(path, isolation_level=None)) as holder:
+        holder.execute("PRAGMA journal_mode = DELETE")
+        with opened(Content(stores=open_stores([path]))) as client:
+            holder.execute("BEGIN EXCLUSIVE")
+            for address in ("/", "/decisions", "/traces", "/live/rows.json", "/cost/days.csv"):
+                answer = client.get(address)
+                assert answer.status_code == 503, address
+                assert answer.headers["Retry-After"] == "3"
+                assert f"Another process has locked {path}" in answer.text
+                assert '<meta http-equiv="refresh" content="3">' in answer.text
+            holder.execute("ROLLBACK")
+            assert client.get("/decisions").status_code == 200

@@ -19,10 +19,13 @@ CHARTS = tuple(f"c{number}" for number in range(1, 9))
 
 
 def _themes() -> dict[str, dict[str, str]]:
-    light, dark = (
+    light, dark, chosen_dark = (
         dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6});", block))
-        for block in re.findall(r":root \{(.*?)\}", STYLE, re.DOTALL)
+        for block in re.findall(
+            r"(?<!\w):root(?:|:not\(\[data-theme=light\]\)|\[data-theme=dark\]) \{(.*?)\}", STYLE, re.DOTALL
+        )
     )
+    assert dark == chosen_dark  # by the system, and by the reader
     return {"light": light, "dark": {**light, **dark}}
 
 

@@ -146,7 +146,7 @@ def test_trials_and_judges_are_told_apart(tmp_path: Path) -> None:
     trial = call(1, usd=0.1, tokens=1, **{names.ENVIRONMENT: EVALUATION})
     with shown(tmp_path / "t.db", [trial, call(2, usd=0.1, tokens=1)]) as client:
         for page in ("/", "/cost", "/latency", "/errors", "/quality"):
-            assert "1 of these calls are of judges" in client.get(page).text, page
+            assert "1 of these calls is of judges" in client.get(page).text, page
         assert "of these calls are of judges" not in client.get("/cost?environment=evaluation").text
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from src.dashboard.view.filters import ANY_CATEGORY
 from src.observability.search.conditions import TraceFilter
 from src.observability.search.matching import matching
 from src.observability.search.text_index import Bounded, numbers_with
@@ -175,9 +176,11 @@ def _terms(filters: Filters, now_ns: int) -> tuple[list[str], list[Any]]:
         if bound is not None:
             terms.append(term)
             values.append(bound)
+    if filters.category == ANY_CATEGORY:
+        terms.append("level = 'ERROR'")
     for name, column in _EQUAL.items():
         value = getattr(filters, name)
-        if value is not None:
+        if value is not None and not (name == "category" and value == ANY_CATEGORY):
             terms.append(f"{column} = ?")
             values.append(value)
     return terms, values
@@ -193,7 +196,7 @@ def _wanted(filters: Filters) -> TraceFilter:
         session_id=filters.session,
         user_id=filters.user,
         environment=filters.environment,
-        category=filters.category,
+        category=filters.category if filters.category != ANY_CATEGORY else None,
         prompt=filters.prompt,
         text=filters.text,
     )

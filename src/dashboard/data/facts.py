@@ -9,6 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from src.dashboard.data.limits import NobodyWaits
+from src.dashboard.view.filters import ANY_CATEGORY, FilterError
 from src.insight.facts.filters import BILLED, Filter
 from src.insight.facts.job import FactsError, refresh
 from src.insight.facts.opening import store_identity
@@ -126,13 +127,17 @@ def ask(store: Store, question: Callable[[FactsReader], _T], limits: Limits) -> 
 def facts_filter(filters: Filters, now_ns: int, *, type_: str | tuple[str, ...] | None = BILLED) -> Filter:
     """Return the facts' filter for the filters of an address; model calls alone where no type is named."""
     since, until = filters.times(now_ns)
+    is_any_error = filters.category == ANY_CATEGORY
+    if is_any_error and filters.status == "ok":
+        raise FilterError("Error category asks for calls that failed, Status for those that did not: give one of them.")
     values = {
         _RENAMED.get(name, name): getattr(filters, name)
         for name in ("agent", "model", "provider", "symbol", "environment", "prompt", "session", "user", "category")
+        if not (name == "category" and is_any_error)
     }
     return Filter(
         **values,
-        status=filters.status,  # type: ignore[arg-type] # one of its choices
+        status="error" if is_any_error else filters.status,  # type: ignore[arg-type] # one of its choices
         since_ns=since,
         until_ns=until,
         min_latency_ms=filters.number("min_ms"),

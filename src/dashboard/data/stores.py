@@ -17,7 +17,12 @@ if TYPE_CHECKING:
     from src.dashboard.data.limits import Limits
 
 _T = TypeVar("_T")
+LOCKED_S: Final = 1.5  # for which a page waits for a lock of another process
 _STEPS: Final = 20_000  # of SQLite's machine between two looks at the limits: below a millisecond
+
+
+class Locked(Exception):
+    """Another process has locked a store; the message names its file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +40,15 @@ class Store:
             SpoolError: it is none.
         """
         self.reader.last_seq()
+
+    def check_lock(self) -> None:
+        """Look whether another process has locked the store, for longer than a page waits.
+
+        Raises:
+            Locked: it has.
+        """
+        if self.reader.exists and self.reader.is_locked(LOCKED_S):
+            raise Locked(f"Another process has locked {self.path}.")
 
     def mark(self) -> tuple[object, ...] | None:
         """Return what tells files apart that are at this path one after another; None where there is none.

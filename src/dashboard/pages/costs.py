@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from src.dashboard.data import facts
 from src.dashboard.pages import calls
+from src.dashboard.pages.comparison import comparison_panel
 from src.dashboard.pages.kinds import PageKind, by_of
 from src.dashboard.view.panels import Column, Page, Panel, Table
 
@@ -52,10 +53,14 @@ def _page(context: Context, reader: FactsReader) -> Page:
         else (),
     )
     days = calls.by_day(
-        points, title=f"Cost by day and {by}", slug="days", kind="money", figure=calls.money,
+        points, context, dimensions, title=f"Cost by day and {by}", slug="days", kind="money", figure=calls.money,
         unit="cost_usd",
     )  # fmt: skip
-    return Page(figures=calls.total_figures(totals), panels=(days, groups), notes=calls.notes(reader, filter_, context))
+    before = comparison_panel(context, reader)
+    panels = (days, groups, *([before] if before is not None else []))
+    return Page(
+        figures=calls.total_figures(totals, context), panels=panels, notes=calls.notes(reader, filter_, context)
+    )
 
 
 def _cells(row: Row, all_usd: float) -> tuple[Any, ...]:

@@ -12,6 +12,7 @@ from src.dashboard.view.panels import Chart, Column, Figure, Link, Page, Panel, 
 from src.insight.facts.filters import is_daily
 from src.insight.facts.retries import counts_deleted
 from src.judging.statistics import wilson
+from src.observability.commands.counting import counted
 
 if TYPE_CHECKING:
     from src.dashboard.pages.kinds import Context
@@ -46,15 +47,15 @@ def _page(context: Context, reader: FactsReader) -> Page:
     figures = (
         Figure("calls", "Model calls", totals.n, "count", totals.n, "calls"),
         Figure("errors", "Ended in an error", wilson(totals.errors, totals.n), "interval", totals.n, "calls",
-               calls.counted(totals.errors, "error")),
+               counted(totals.errors, "errors"), calls.errors_address(totals.errors, context)),
         Figure("rate_limited", "By rate limits", wilson(limited, totals.n), "interval", totals.n, "calls",
-               calls.counted(limited, "error")),
+               counted(limited, "errors")),
         Figure("retried", "Tried again", wilson(totals.retried, totals.n), "interval", totals.n, "calls",
-               calls.counted(totals.retried, "call")),
+               counted(totals.retried, "calls")),
     )  # fmt: skip
     panels = (
         _groups(context, reader, by, filter_),
-        _days(reader, filter_),
+        _days(context, reader, filter_),
         _categories(context, categories, totals.n),
         *limit_panels(context, reader, filter_),
         _retries(reader, filter_, by),
@@ -81,7 +82,8 @@ def _groups(context: Context, reader: FactsReader, by: str, filter_: Filter) -> 
     )
     rates = [wilson(row.totals.errors, row.totals.n) for row in rows]
     table: list[tuple[Any, ...]] = [
-        (*calls.key_cells(context, dimensions, row.key, "traces"), row.totals.n, row.totals.errors, rate,
+        (*calls.key_cells(context, dimensions, row.key, "traces"), row.totals.n,
+         calls.errors_link(row.totals.errors, context, dimensions, row.key), rate,
          limited.get(row.key, 0), row.totals.retried)
         for row, rate in zip(rows, rates, strict=True)
     ]  # fmt: skip
@@ -93,17 +95,20 @@ def _groups(context: Context, reader: FactsReader, by: str, filter_: Filter) -> 
             "kind": "share",
             "values": [[rate.value, rate.low, rate.high] for rate in rates[:_MOST_GROUPS]],
             "n": [row.totals.n for row in rows[:_MOST_GROUPS]],
+            "hrefs": [
+                calls.errors_address(row.totals.errors, context, dimensions, row.key) for row in rows[:_MOST_GROUPS]
+            ],
         },
     )
     return Panel(slug="groups", title=f"By {by}", table=Table((*calls.key_columns(dimensions), *_COLUMNS), table),
                  chart=chart if rows else None)  # fmt: skip
 
 
-def _days(reader: FactsReader, filter_: Filter) -> Panel:
+def _days(context: Context, reader: FactsReader, filter_: Filter) -> Panel:
     points = reader.series(_failed(filter_), "day", ("category",))
     return calls.by_day(
-        points, title="Errors by day and category", slug="days", kind="count", figure=lambda item: item.errors,
-        unit="errors",
+        points, context, ("category",), title="Errors by day and category", slug="days", kind="count",
+        figure=lambda item: item.errors, unit="errors",
     )  # fmt: skip
 
 

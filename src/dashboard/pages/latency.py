@@ -52,7 +52,7 @@ def _page(context: Context, reader: FactsReader) -> Page:
         slug="groups",
         title=f"By {by}",
         table=Table((*calls.key_columns(dimensions), *_COLUMNS), rows),
-        chart=_chart(by, [(calls.label(key), took[key]) for key in keys[:_MOST_GROUPS]]) if keys else None,
+        chart=_chart(context, by, [(key, took[key]) for key in keys[:_MOST_GROUPS]]) if keys else None,
         notes=("All calls count, failed ones too: the filter Status leaves them out. A time is that of the whole call, "
                "its retries and repairs included.",),
     )  # fmt: skip
@@ -85,12 +85,13 @@ def _figures(total: Percentiles | None, first: Percentiles | None) -> tuple[Figu
     return tuple(figures)
 
 
-def _chart(by: str, groups: list[tuple[str, Percentiles]]) -> Chart:
+def _chart(context: Context, by: str, groups: list[tuple[tuple[str | None, ...], Percentiles]]) -> Chart:
     return Chart(
         kind="bars",
         label=f"Response times by {by}",
         data={
-            "x": [name for name, _ in groups],
+            "x": [calls.label(key) for key, _ in groups],
+            "hrefs": [calls.traces_of(context, calls.BY[by], key) for key, _ in groups],
             "n": [group.n for _, group in groups],
             "kind": "ms",
             "series": [

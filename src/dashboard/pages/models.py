@@ -17,6 +17,7 @@ from src.dashboard.view.panels import Chart, Column, Figure, Page, Panel, Table
 from src.judging.accuracy import accuracy_of, with_discoveries
 from src.judging.grouping import Hindsight, judged
 from src.judging.judged_columns import DECIDED
+from src.observability.commands.counting import counted
 
 if TYPE_CHECKING:
     from src.dashboard.data.answers import Answers
@@ -119,7 +120,8 @@ def _same_questions(context: Context, decisions: Chosen, answers: Answers, first
         slug="pairs",
         title=f"The same questions: {first} and {second}",
         table=Table(columns, rows),
-        notes=(f"{len(pairs):,} questions of the same symbol, time and prompt; {differed:,} answered differently. "
+        notes=(f"{counted(len(pairs), 'questions')} of the same symbol, time and prompt; "
+               f"{differed:,} answered differently. "
                "Each action opens that model's trace. Name two models with the filters Model and Compare with.",),
         empty="These two models have answered no question both.",
     )  # fmt: skip

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from src.dashboard.data import facts, traces
 from src.dashboard.pages import calls, ledger_filters
+from src.dashboard.pages.comparison import comparison_panel
 from src.dashboard.pages.decisions import decision_figures
 from src.dashboard.pages.kinds import PageKind
 from src.dashboard.pages.traces import COLUMNS, chosen_observations, search_notes, trace_row
@@ -66,15 +67,17 @@ def _calls(context: Context, reader: FactsReader) -> Page:
                       wilson(row.totals.errors, row.totals.n), calls.money(row.totals), *values))  # fmt: skip
     p95 = all_took.values_ms[1] if all_took is not None and all_took.n else None
     figures = (
-        *calls.total_figures(totals)[:3],
+        *calls.total_figures(totals, context)[:3],
         Figure("p95_ms", "p95 response time", p95, "ms", totals.n, "calls"),
     )
-    cost = calls.by_day(points, title="Cost by day and agent", slug="cost", kind="money",
+    cost = calls.by_day(points, context, ("agent",), title="Cost by day and agent", slug="cost", kind="money",
                         figure=calls.money, unit="cost_usd")  # fmt: skip
-    counts = calls.by_day(points, title="Calls by day and agent", slug="calls", kind="count",
+    counts = calls.by_day(points, context, ("agent",), title="Calls by day and agent", slug="calls", kind="count",
                           figure=lambda item: item.n, unit="calls")  # fmt: skip
     agents = Panel(slug="agents", title="By agent", table=Table(_COLUMNS, table))
-    return Page(figures=figures, panels=(agents, cost, counts), notes=lines)
+    before = comparison_panel(context, reader)
+    panels = (agents, cost, counts, *([before] if before is not None else []))
+    return Page(figures=figures, panels=panels, notes=lines)
 
 
 def _newest(context: Context) -> Panel:

@@ -13,6 +13,7 @@ from src.dashboard.view.panels import Chart, Column, Figure, Page, Panel, Table
 from src.insight.quality.drift import drifts
 from src.insight.quality.forms import FORMS, Forms, counts_by_form, forms_of
 from src.insight.quality.replies import agreements, grounded, judged_replies
+from src.observability.commands.counting import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -116,7 +117,7 @@ def _grounding(context: Context, replies: Sequence[JudgedReply]) -> Panel:
         Column("absent", "neither", "count"), Column("example", "for example"),
     )  # fmt: skip
     return Panel(slug="grounding", title="Numbers in the reasoning", table=Table(columns, rows),
-                 notes=(f"Of the newest {len(replies):,} calls, whose texts are read.",),
+                 notes=(f"Of the newest {counted(len(replies), 'calls')}, whose texts are read.",),
                  empty=f"None of the newest {len(replies):,} replies cites numbers.")  # fmt: skip
 
 

@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.responses import PlainTextResponse
+from starlette.responses import HTMLResponse, PlainTextResponse
 
 if TYPE_CHECKING:
+    from starlette.responses import Response
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 _POLICY: Final = (
@@ -34,8 +35,13 @@ _HEADERS: Final = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
 }
-_USED: Final = "This link was used already, and it opens one browser. Start `moondev dashboard` again for a new one.\n"
-_NO_COOKIE: Final = "Open the link that `moondev dashboard` has printed; it is the only way in.\n"
+_USED: Final = "This link was used already, and it opens one browser. Start `moondev dashboard` again for a new one."
+_NO_COOKIE: Final = "Open the link that `moondev dashboard` has printed; it is the only way in."
+_ENDED: Final = (
+    "The dashboard that let this browser in has ended. Start `moondev dashboard` again, and open the link that it "
+    "prints: this address, and bookmarks, then work as before."
+)
+_FROM_ELSEWHERE: Final = "Where a link on another page has led here, load this page again."
 _LOOPBACK_NAMES: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -140,14 +146,12 @@ class Access:
             await send({"type": "websocket.close", "code": 1008})
             return
         headers = Headers(scope=scope)
-        refusal = self._refusal(scope, headers)
-        if refusal is not None:
-            await refusal(scope, receive, _with_headers(send, None))
-            return
-        cookie, refusal = self._admission(scope, headers)
+        cookie, refusal = None, self._refusal(scope, headers)
+        if refusal is None:
+            cookie, refusal = self._admission(scope, headers)
         await (refusal or self._app)(scope, receive, _with_headers(send, cookie))
 
-    def _refusal(self, scope: Scope, headers: Headers) -> PlainTextResponse | None:
+    def _refusal(self, scope: Scope, headers: Headers) -> Response | None:
         hosts = headers.getlist("host")
         if len(hosts) != 1 or not self._hosts.allow(hosts[0]):
             return PlainTextResponse("This address is not the dashboard's (Host).\n", 400)
@@ -155,7 +159,7 @@ class Access:
             return PlainTextResponse("The dashboard is for reading: GET and HEAD.\n", 405, {"Allow": "GET, HEAD"})
         return None
 
-    def _admission(self, scope: Scope, headers: Headers) -> tuple[str | None, PlainTextResponse | None]:
+    def _admission(self, scope: Scope, headers: Headers) -> tuple[str | None, Response | None]:
         """Return the cookie to set, and why the request is refused; the token leaves the query."""
         query = scope["query_string"].decode("latin-1")
         token = None
@@ -167,8 +171,24 @@ class Access:
             return None, None
         if token is not None and scope["method"] == "GET" and self._key.opens(token):
             return self._key.set_cookie, None
-        text = _USED if token is not None and self._key.was_used(token) else _NO_COOKIE
-        return None, PlainTextResponse(text, 403)
+        if token is not None and self._key.was_used(token):
+            return None, _refused(_USED, headers)
+        is_known = self._key.cookie_name in "; ".join(headers.getlist("cookie"))
+        return None, _refused(_ENDED if is_known else _NO_COOKIE, headers)
+
+
+def _refused(text: str, headers: Headers) -> Response:
+    """Return why a browser is not let in: as a page for one that shows pages, else as plain text."""
+    if "text/html" not in headers.get("accept", ""):
+        return PlainTextResponse(f"{text}\n", 403)
+    marked = "".join(f"<code>{part}</code>" if place % 2 else part for place, part in enumerate(text.split("`")))
+    return HTMLResponse(
+        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><meta name="color-scheme" content="light dark">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1"><title>Not let in · moondev</title></head>'
+        f"<body><h1>This browser is not let in</h1><p>{marked}</p><pre>moondev dashboard</pre>"
+        f'<p><a href="">Load again</a>. {_FROM_ELSEWHERE}</p></body></html>\n',
+        403,
+    )
 
 
 def _with_headers(send: Send, cookie: str | None) -> Send:

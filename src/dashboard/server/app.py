@@ -19,6 +19,7 @@ from starlette.staticfiles import StaticFiles
 
 from src.dashboard.data.facts import Refresher
 from src.dashboard.data.limits import Limits, NobodyWaits, TookTooLong
+from src.dashboard.data.stores import Locked
 from src.dashboard.pages.registry import KINDS
 from src.dashboard.server import trace_views
 from src.dashboard.server.access import Access, Hosts, Key
@@ -40,6 +41,7 @@ __all__ = ["Content", "create_app"]
 _log = logging.getLogger("moondev.dashboard")
 _GONE: Final = 499  # as nginx counts: the browser has left
 _WARM_S: Final = 120.0
+_LOOK_AGAIN_S: Final = 3  # where another process has locked the store
 _CACHED: Final = {"Cache-Control": "private, max-age=300"}
 
 
@@ -100,6 +102,7 @@ def _routes(views: Views, answers: Answers) -> list[Any]:
         ("/traces/{trace_id}/{table}.csv", trace_views.trace_csv),
         ("/traces/{trace_id}/{span_id}", trace_views.span_page),
         ("/traces/{trace_id}/{span_id}/part", trace_views.span_part),
+        ("/traces/{trace_id}/{span_id}/observation.json", trace_views.span_json),
         ("/traces/{trace_id}/{span_id}/{text_name}.txt", trace_views.span_text),
         ("/live/rows.json", trace_views.live_rows),
     ):
@@ -123,24 +126,33 @@ def _endpoint(
             return await answers.to(request, partial(question, request))
         except NobodyWaits:
             return Response(status_code=_GONE)
-        except FilterError as error:
-            return _trouble(views, kind, 400, "This address cannot be shown", str(error))
-        except TookTooLong as error:
-            remedy = f"{error} Narrow the filters, for example with Since."
-            return _trouble(views, kind, 503, "This takes too long", remedy)
-        except SpoolError as error:
-            text = str(error)
-            return _trouble(views, kind, 503, "The store cannot be read", text[:1].upper() + text[1:])
-        except NoSuchPanel:
-            return _trouble(views, kind, 404, "There is no such table", "Each table's link CSV has its address.")
-        except trace_views.NotThere as error:
-            return _trouble(views, kind, 404, "Not in this store", str(error))
         except Exception as error:  # noqa: BLE001 - Starlette would answer outside of what checks and adds headers
-            _log.error("A page failed: %s: %s", type(error).__name__, error)
-            _log.debug("It failed here:", exc_info=error)
-            return _trouble(views, kind, 500, "This page failed", "The terminal where the dashboard runs says why.")
+            return _refused(views, kind, error)
 
     return endpoint
+
+
+def _refused(views: Views, kind: PageKind, error: Exception) -> Response:
+    """Return the page that says why there is no other."""
+    match error:
+        case FilterError():
+            return _trouble(views, kind, 400, "This address cannot be shown", str(error))
+        case TookTooLong():
+            remedy = f"{error} Narrow the filters, for example with Since."
+            return _trouble(views, kind, 503, "This takes too long", remedy)
+        case Locked():
+            text = f"{error} This page waits for it, and looks again every {_LOOK_AGAIN_S} seconds."
+            return _trouble(views, kind, 503, "The store is locked", text, reload_s=_LOOK_AGAIN_S)
+        case SpoolError():
+            text = str(error)
+            return _trouble(views, kind, 503, "The store cannot be read", text[:1].upper() + text[1:])
+        case NoSuchPanel():
+            return _trouble(views, kind, 404, "There is no such table", "Each table's link CSV has its address.")
+        case trace_views.NotThere():
+            return _trouble(views, kind, 404, "Not in this store", str(error))
+    _log.error("A page failed: %s: %s", type(error).__name__, error)
+    _log.debug("It failed here:", exc_info=error)
+    return _trouble(views, kind, 500, "This page failed", "The terminal where the dashboard runs says why.")
 
 
 def _page(views: Views, kind: PageKind, request: Request, limits: Limits) -> Response:
@@ -160,9 +172,11 @@ def _pairs(request: Request) -> list[tuple[str, str]]:
     return parse_qsl(request.url.query, keep_blank_values=True)
 
 
-def _trouble(views: Views, kind: PageKind, status: int, heading: str, text: str) -> Response:
-    html = render("trouble.html", heading=heading, text=text, **views.frame(kind, None))
-    return HTMLResponse(html, status)
+def _trouble(
+    views: Views, kind: PageKind, status: int, heading: str, text: str, *, reload_s: int | None = None
+) -> Response:
+    html = render("trouble.html", heading=heading, text=text, reload_s=reload_s, **views.frame(kind, None))
+    return HTMLResponse(html, status, {"Retry-After": str(reload_s)} if reload_s else None)
 
 
 def _not_there(views: Views) -> Any:

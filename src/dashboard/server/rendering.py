@@ -12,6 +12,7 @@ from markupsafe import Markup, escape
 
 from src.dashboard.server.table_rows import rows_html
 from src.dashboard.view.formats import RIGHT, shown
+from src.observability.commands.counting import counted
 from src.observability.commands.terminal import visible
 
 FOLDER: Final = Path(__file__).resolve().parents[1]
@@ -29,7 +30,7 @@ def _environment() -> jinja2.Environment:
         lstrip_blocks=True,
         auto_reload=False,  # an update of the program while it runs must not mix two versions
     )
-    environment.globals.update(shown=shown, rows_html=rows_html, is_right=RIGHT.__contains__)
+    environment.globals.update(shown=shown, counted=counted, rows_html=rows_html, is_right=RIGHT.__contains__)
     environment.filters["json_block"] = json_block
     environment.filters["marked"] = marked
     return environment

@@ -2,29 +2,33 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 from markupsafe import Markup, escape
 
 from src.dashboard.view.formats import RIGHT, shown
+from src.dashboard.view.lazy_rows import FIRST, each_row
 from src.dashboard.view.panels import AtLeast, Link, plain
 from src.observability.commands.terminal import visible
 
 if TYPE_CHECKING:
+    from src.dashboard.view.lazy_rows import Limits
     from src.dashboard.view.panels import Table
 
 _LONGEST: Final = 400  # characters of a cell; CSV has all of it
 _CUT: Final = 30  # characters that may not fit into a cell: pointing at it shows them all
 
 
-def rows_html(table: Table, most: int) -> Markup:
+def rows_html(table: Table, most: int, limits: Limits) -> Markup:
     """Return the first rows of a table as HTML, every text in them escaped and visible.
 
     Cells of figures and times carry their raw values, by which tables are sorted in the page.
     """
     kinds = [column.kind for column in table.columns]
     lines = []
-    for row in table.rows[:most]:
+    rows = table.rows[:most] if most <= FIRST else islice(each_row(table.rows, limits), most)
+    for row in rows:
         lines.append("<tr>")
         lines += [_cell(value, kind) for value, kind in zip(row, kinds, strict=True)]
         lines.append("</tr>\n")
@@ -40,7 +44,8 @@ def _cell(value: Any, kind: Any) -> str:
     if kind in RIGHT:
         return f'<td class="right" data-value="{_raw(value)}">{inner}</td>'
     if kind in {"time", "day"}:
-        return f'<td data-value="{_raw(value)}">{inner}</td>'
+        mark = " data-time" if kind == "time" and _raw(value) != "" else ""
+        return f'<td data-value="{_raw(value)}"{mark}>{inner}</td>'
     if kind == "id":
         return f'<td title="{escape(visible(str(plain(value))))}">{inner}</td>'
     if kind == "action":

@@ -168,6 +168,19 @@ def span_part(views: Views, request: Request, limits: Limits) -> Response:
     return HTMLResponse(render("span_part.html", **values))
 
 
+def span_json(views: Views, request: Request, limits: Limits) -> Response:
+    """Return all that is stored of one observation as JSON in ASCII, as `moondev traces show --json` prints it."""
+    from src.observability.commands.trace_details import observation_data
+    from src.observability.search.records import observations_at
+
+    store = views.store(_options(request).get("store"))
+    row, _ = _row(store, request, limits)
+    for item in observations_at(store.reader, [(row.seq, row.trace_id, row.span_id)]):
+        text = json.dumps(observation_data(item), indent=2)
+        return Response(text.replace("\x7f", "\\u007f"), media_type="application/json")
+    raise NotThere(f"Observation {row.span_id} has left the store.")
+
+
 def span_text(views: Views, request: Request, limits: Limits) -> Response:
     """Return a whole text of an observation, as plain text."""
     store = views.store(_options(request).get("store"))

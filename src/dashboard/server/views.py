@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 _TEXTS_S: Final = 1.0
 MOST_ROWS: Final = FIRST  # of a table in a page; CSV has all
+ALL_ROWS: Final = 2_000  # where the reader asks for more
+_RANGES: Final = {"24h": "24 hours", "7d": "7 days", "30d": "30 days", "90d": "90 days"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,9 +98,11 @@ class Views:
 
         Raises:
             FilterError: there is none.
+            Locked: another process has locked it, and does not let go soon.
         """
         for store in self.content.stores:
             if not name or store.name == name:
+                store.check_lock()
                 return store
         names = ", ".join(store.name for store in self.content.stores)
         raise FilterError(f"There is no store {name!r:.60}; these are shown: {names}.")
@@ -111,6 +115,7 @@ class Views:
 
     def html(self, kind: PageKind, pairs: Sequence[tuple[str, str]], limits: Limits) -> str:
         """Return a page as HTML."""
+        most_rows, pairs = _most_rows(pairs)
         context = self.context(kind, pairs, limits)
         page = self.page(kind, context)
         offered = kind.suggestions(context) if kind.suggestions is not None else {}
@@ -121,7 +126,11 @@ class Views:
             csv_query=csv_query,
             fields=_fields(kind, context.filters.set_values(), offered),
             is_filtered=bool(context.filters.set_values()),
-            most_rows=MOST_ROWS,
+            most_rows=most_rows,
+            limits=limits,
+            ranges=_ranges(kind, context),
+            more_query=context.filters.query(**_without_none(context.options), rows=str(ALL_ROWS)),
+            all_rows=ALL_ROWS,
             **self.frame(kind, context),
         )
 
@@ -184,6 +193,37 @@ class Views:
                         self.html(kind, pairs, limits)
                     except (NobodyWaits, TookTooLong):
                         return
+
+
+def _most_rows(pairs: Sequence[tuple[str, str]]) -> tuple[int, list[tuple[str, str]]]:
+    """Return how many rows of a table are shown, and the rest of the address.
+
+    Raises:
+        FilterError: the number cannot be.
+    """
+    texts, rest = [value for name, value in pairs if name == "rows"], [pair for pair in pairs if pair[0] != "rows"]
+    if not texts:
+        return MOST_ROWS, rest
+    if not texts[-1].isascii() or not texts[-1].isdigit() or not 1 <= int(texts[-1][:9]) <= ALL_ROWS:
+        raise FilterError(f"rows is {texts[-1]!r:.60}: give how many rows of a table to show, 1 to {ALL_ROWS:,}.")
+    return int(texts[-1]), rest
+
+
+def _without_none(options: Mapping[str, str]) -> dict[str, str | None]:
+    return {name: value for name, value in options.items() if value}
+
+
+def _ranges(kind: PageKind, context: Context) -> list[tuple[str, str, bool]]:
+    """Return the usual times as links: names, addresses, and whether they are set; none where a page has no times."""
+    if "since" not in kind.filters:
+        return []
+    filters, store = context.filters, context.options.get("store")
+    items = [("all", None), *((text, since) for since, text in _RANGES.items())]
+    return [
+        (text, kind.address + filters.query(since=since, until=None, store=store),
+         filters.since == since and filters.until is None)
+        for text, since in items
+    ]  # fmt: skip
 
 
 def _fields(kind: PageKind, values: Mapping[str, str], offered: Mapping[str, list[str]]) -> list[dict[str, Any]]:

@@ -2,8 +2,10 @@
 // the page needs no inline style; colours are those of style.css, light or dark.
 
 import * as echarts from "./echarts.js";
+import { go, zoomByDragging } from "./zoom.js";
 
-const dark = matchMedia("(prefers-color-scheme: dark)");
+const dark = matchMedia("(prefers-color-scheme: dark)"), paper = matchMedia("print");
+const DAY = 86400000;
 const drawn = [];
 
 export function drawAll() {
@@ -11,26 +13,49 @@ export function drawAll() {
     const data = JSON.parse(figure.querySelector("script").textContent);
     const chart = echarts.init(figure, null, { renderer: "canvas" });
     drawn.push([chart, figure.dataset.chart, data]);
-    chart.on("click", (event) => { if (event.data && event.data.href) location.assign(event.data.href); });
+    chart.on("click", (event) => open(event, data));
+    zoomByDragging(chart, data);
     new ResizeObserver(() => resized(chart)).observe(figure);
   }
   paint();
-  dark.addEventListener("change", paint);
+  for (const look of [dark, paper, matchMedia("(forced-colors: active)")]) look.addEventListener("change", paint);
+  document.addEventListener("moondev-theme", paint);
+}
+
+// A mark leads to its trace, a bar to the traces that it counts.
+function open(event, data) {
+  if (event.data && event.data.href) location.assign(event.data.href);
+  if (data.hrefs && data.hrefs[event.dataIndex]) location.assign(data.hrefs[event.dataIndex]);
+  const series = data.series && data.series[event.seriesIndex];
+  if (!series || !series.href || !data.daily || !event.value || !event.value[1]) return;
+  const [from, to] = data.bounds || [null, null], day = event.value[0];
+  go(series.href, Math.max(day, from ?? day), Math.min(day + DAY, to ?? day + DAY));
 }
 
 function paint() {
   for (const [chart, kind, data] of drawn) {
-    chart.setOption({ ...frame(), ...kinds[kind]({ ...data, width: chart.getWidth() }) }, true);
+    draw(chart, kind, data);
+    chart.getZr().flush();  // before the page goes to paper
     chart.getDom().dataset.drawn = "true";
   }
 }
 
-// How names stand below a chart depends on its width.
+function draw(chart, kind, data) {
+  const sized = { ...data, width: chart.getWidth() };
+  const height = (kind === "bars" || kind === "intervals") && lies(sized) ? `${data.x.length * LYING + 80}px` : "";
+  if (chart.getDom().style.height !== height) {
+    chart.getDom().style.height = height;
+    chart.resize();
+  }
+  chart.setOption({ ...frame(), ...kinds[kind](sized) }, true);
+}
+
+// How names stand beside a chart depends on its width.
 function resized(chart) {
   const before = chart.getWidth();
   chart.resize();
   const [, kind, data] = drawn.find(([other]) => other === chart);
-  if (chart.getWidth() !== before && ((data.x && !data.time) || data.names)) chart.setOption({ ...frame(), ...kinds[kind]({ ...data, width: chart.getWidth() }) }, true);
+  if (chart.getWidth() !== before && ((data.x && !data.time) || data.names)) draw(chart, kind, data);
 }
 
 function colour(name) {
@@ -78,13 +103,42 @@ function shortened(names) {
   return common.length > 12 ? names.map((name) => `…${name.slice(common.length)}`) : names;
 }
 
-// `counts` are what each name rests on: they stand below it. Names stand upright where they fit in three lines at most.
+function longest(names) { return 7 * Math.max(0, ...names.map((name) => name.length)); }
+
+// Names stand upright where they fit in three lines at most.
+function fits(names, width) {
+  const room = (width - 90) / names.length - 10;
+  return longest(longest(names) <= room ? names : shortened(names)) <= room * (room > 80 ? 2.5 : 1);
+}
+
+// On a phone, where names would be turned, bars lie: each name has its own line.
+function lies(data) { return !data.time && data.width < 600 && !fits(data.x, data.width); }
+
+const LYING = 46;  // pixels of one name
+
+// `counts` are what each name rests on: they stand below it, or after it where names are turned: each is then in one
+// line, and turned so far that no two touch.
 function namesAxis(all, counts, width) {
-  const room = (width - 90) / all.length - 10;
-  const longest = (names) => 7 * Math.max(0, ...names.map((name) => name.length));
+  const step = (width - 90) / all.length, room = step - 10;
   const names = longest(all) <= room ? all : shortened(all);
-  const look = longest(names) <= room * (room > 80 ? 2.5 : 1) ? { rotate: 0, width: room, overflow: "break" } : { rotate: 35, width: width > 600 ? 200 : 130, overflow: "truncate" };
-  return lines({ type: "category", data: all, axisLabel: { formatter: (name, place) => (counts ? `${names[place]}\nn = ${counts[place].toLocaleString("en")}` : names[place]), interval: 0, lineHeight: 14, hideOverlap: names.length > 30, ...look } });
+  const count = (place) => (counts ? `n = ${counts[place].toLocaleString("en")}` : "");
+  const below = (name, place) => (counts ? `${names[place]}\n${count(place)}` : names[place]);
+  const common = { interval: 0, lineHeight: 14 };
+  if (fits(all, width)) return lines({ type: "category", data: all, axisLabel: { ...common, rotate: 0, width: room, overflow: "break", hideOverlap: all.length > 30, formatter: below } });
+  const turn = step > 16 ? Math.max(step < 60 ? 55 : 35, Math.ceil((Math.asin(16 / step) * 180) / Math.PI)) : 90;
+  // The first name reaches to the left of its bar, and must not leave the chart.
+  const most = Math.floor(Math.min(width > 600 ? 220 : 150, (60 + step / 2) / Math.cos((Math.min(turn, 85) * Math.PI) / 180)) / 6.5);
+  const cut = (name, rest) => (name.length + rest.length <= most ? name : `${name.slice(0, Math.max(most - rest.length - 1, 4))}…`) + rest;
+  return lines({ type: "category", data: all, axisLabel: { ...common, rotate: turn, hideOverlap: step < 16, formatter: (name, place) => cut(names[place], counts ? `, ${count(place)}` : "") } });
+}
+
+// The axes of a chart by names: lying ones have the names on the left, the first on top.
+function namedAxes(data, value) {
+  if (!lies(data)) return { xAxis: namesAxis(data.x, data.n, data.width), yAxis: value };
+  const names = shortened(data.x).map((name) => name.replaceAll(" ", "\n"));
+  const label = (name, place) => (data.n ? `${names[place]}\nn = ${data.n[place].toLocaleString("en")}` : names[place]);
+  const axis = { type: "category", data: data.x, inverse: true, axisLabel: { interval: 0, lineHeight: 13, width: data.width * 0.42, overflow: "truncate", hideOverlap: false, formatter: label } };
+  return { xAxis: value, yAxis: lines(axis), grid: { ...frame().grid, right: 34 } };
 }
 
 function xAxis(data) {
@@ -98,19 +152,20 @@ function along(data, values) {
 
 function limitLine(data) {
   if (!data.line) return {};
-  return { markLine: { symbol: "none", silent: true, label: { formatter: data.line.name, color: colour("text"), position: "insideEndTop" }, lineStyle: { color: colour("bad"), type: "dashed" }, data: [{ yAxis: data.line.value }] } };
+  return { markLine: { symbol: "none", silent: true, label: { formatter: data.line.name, color: colour("text"), position: "insideEndTop" }, lineStyle: { color: colour("bad"), type: "dashed" }, data: [lies(data) ? { xAxis: data.line.value } : { yAxis: data.line.value }] } };
 }
 
-// Bars with whiskers from low to high: [value, low, high] for each name.
-function whiskers(values, tint, offset = 0) {
+// Whiskers from low to high: [value, low, high] for each name; lying ones where names stand on the left.
+function whiskers(values, tint, lying = false) {
   return {
-    type: "custom", name: "95% interval", silent: true, z: 5, encode: { x: offset, y: [offset + 1, offset + 2] },
+    type: "custom", name: "95% interval", silent: true, z: 5, encode: lying ? { y: 0, x: [1, 2] } : { x: 0, y: [1, 2] },
     data: values.map((item, place) => (item[1] === null ? null : [place, item[1], item[2]])).filter(Boolean),
     renderItem: (params, api) => {
-      const [x, low] = api.coord([api.value(0), api.value(1)]);
-      const high = api.coord([api.value(0), api.value(2)])[1];
-      const shape = (x1, y1, x2, y2) => ({ type: "line", shape: { x1, y1, x2, y2 }, style: { stroke: tint, lineWidth: 2 } });
-      return { type: "group", children: [shape(x, low, x, high), shape(x - 5, low, x + 5, low), shape(x - 5, high, x + 5, high)] };
+      const at = (amount) => (lying ? api.coord([amount, api.value(0)]) : api.coord([api.value(0), amount]));
+      const [[x1, y1], [x2, y2]] = [at(api.value(1)), at(api.value(2))];
+      const shape = (fromX, fromY, toX, toY) => ({ type: "line", shape: { x1: fromX, y1: fromY, x2: toX, y2: toY }, style: { stroke: tint, lineWidth: 2 } });
+      const [dx, dy] = lying ? [0, 5] : [5, 0];
+      return { type: "group", children: [shape(x1, y1, x2, y2), shape(x1 - dx, y1 - dy, x1 + dx, y1 + dy), shape(x2 - dx, y2 - dy, x2 + dx, y2 + dy)] };
     },
   };
 }
@@ -124,17 +179,18 @@ const kinds = {
     };
   },
   bars(data) {
+    const value = valueAxis(data.kind, { scale: false, ...(lies(data) ? { splitNumber: 2 } : {}) });
     return {
-      xAxis: xAxis(data), yAxis: valueAxis(data.kind, { scale: false }),
+      ...(data.time ? { xAxis: xAxis(data), yAxis: value } : namedAxes(data, value)),
       tooltip: { ...frame().tooltip, valueFormatter: say(data.kind) },
-      series: data.series.map((item, place) => ({ type: "bar", name: item.name, stack: data.stacked ? "all" : undefined, barMaxWidth: 38, data: along(data, item.data), ...(place ? {} : limitLine(data)) })),
+      series: data.series.map((item, place) => ({ type: "bar", name: item.name, cursor: item.href ? "pointer" : "default", stack: data.stacked ? "all" : undefined, barMaxWidth: 38, data: along(data, item.data), ...(place ? {} : limitLine(data)) })),
     };
   },
   intervals(data) {
-    const share = say(data.kind);
+    const share = say(data.kind), lying = lies(data);
     const point = data.values.map((item, place) => ({ value: item[0], n: data.n[place], low: item[1], high: item[2] }));
     return {
-      legend: { show: false }, xAxis: namesAxis(data.x, data.n, data.width), yAxis: valueAxis(data.kind),
+      legend: { show: false }, ...namedAxes(data, valueAxis(data.kind, lying ? { splitNumber: 2 } : {})),
       tooltip: { ...frame().tooltip, formatter: (items) => {
         const item = (Array.isArray(items) ? items : [items]).find((part) => part.seriesType === "scatter");
         if (!item) return "";
@@ -142,8 +198,8 @@ const kinds = {
         return `${item.name}\n${share(item.data.value)}${low === null ? "" : ` (${share(low)} to ${share(high)})`}, n = ${n}`;
       } },
       series: [
-        { type: "scatter", data: point, symbolSize: 11, itemStyle: { color: colour("c1") }, markLine: data.base === undefined ? undefined : { symbol: "none", silent: true, label: { formatter: share(data.base), color: colour("soft"), position: "insideEndTop" }, lineStyle: { color: colour("soft"), type: "dashed" }, data: [{ yAxis: data.base }] } },
-        whiskers(data.values, colour("c1")),
+        { type: "scatter", data: point, symbolSize: 11, itemStyle: { color: colour("c1") }, markLine: data.base === undefined ? undefined : { symbol: "none", silent: true, label: { formatter: share(data.base), color: colour("soft"), position: "insideEndTop" }, lineStyle: { color: colour("soft"), type: "dashed" }, data: [lying ? { xAxis: data.base } : { yAxis: data.base }] } },
+        whiskers(data.values, colour("c1"), lying),
       ],
     };
   },

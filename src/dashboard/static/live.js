@@ -55,6 +55,7 @@ async function look() {
     const store = table.dataset.store ? `&store=${encodeURIComponent(table.dataset.store)}` : "";
     try {
       const answer = await fetch(`/live/rows.json?after=${after}${store}`, { credentials: "same-origin" });
+      if (answer.status === 403) throw new Refused("This browser is not let in any more: start `moondev dashboard` again and open its link.");
       if (!answer.ok) throw new Refused(`The dashboard cannot read the store just now (${answer.status}); it is tried again.`);
       const news = await answer.json();
       after = news.after;

@@ -24,7 +24,11 @@ if (answer.ok) {
   const wanted = box.dataset.span ? data.id.indexOf(box.dataset.span) : -1;
   if (wanted >= 0) choose(wanted, true);
 } else {
-  state.textContent = `The rows cannot be read (${answer.status}).`;
+  state.textContent = refusal("The rows", answer.status);
+}
+
+function refusal(what, status) {
+  return status === 403 ? "This browser is not let in any more: start `moondev dashboard` again and open its link." : `${what} cannot be read just now (${status}): load the page again.`;
 }
 
 function text(column, place) { return data.texts[data[column][place]]; }
@@ -127,13 +131,18 @@ async function choose(place, open) {
   chosen = place;
   const line = shown.indexOf(place);
   if (line < 0) return;
+  if (open) {  // the address is that of what is seen
+    const address = new URL(location.href);
+    address.searchParams.set("span", data.id[place]);
+    history.replaceState(null, "", address);
+  }
   if (line * HEIGHT < box.scrollTop) box.scrollTop = line * HEIGHT;
   else if ((line + 1) * HEIGHT > box.scrollTop + box.clientHeight) box.scrollTop = (line + 1) * HEIGHT - box.clientHeight;
   draw();
   if (!open) return;
   const reply = await fetch(`${base}/${data.id[place]}/part${query}`, { credentials: "same-origin" });
   if (chosen !== place) return;
-  if (!reply.ok) { detail.textContent = `This observation cannot be read (${reply.status}).`; return; }
+  if (!reply.ok) { detail.textContent = refusal("This observation", reply.status); return; }
   const parsed = new DOMParser().parseFromString(await reply.text(), "text/html");  // the server has escaped every text
   detail.replaceChildren(...parsed.body.childNodes);
   detail.scrollTop = 0;

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlencode
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 _LONGEST: Final = 500
 _NS: Final = 1_000_000_000
 _LARGEST: Final = 1e9  # of a number of ms or dollars: the store counts in billionths, in 64 bits
+ANY_CATEGORY: Final = "any"  # of an observation that failed, for whatever reason
 _LAST_YEAR: Final = 2200  # times are 64-bit nanoseconds, which end in 2262
 
 
@@ -50,7 +51,7 @@ FIELDS: Final = {
         Field("action", "Action", choices=("BUY", "SELL", "NOTHING")),
         Field("status", "Status", choices=("ok", "error")),
         Field("outcome", "Outcome", choices=("right", "wrong", "open")),
-        Field("category", "Error category", "rate_limit"),
+        Field("category", "Error category", "rate_limit, or any"),
         Field("horizon", "Horizon", "24h"),
         Field("by", "By"),
         Field("other", "Compare with"),
@@ -161,6 +162,12 @@ def _check(filters: Filters, now_ns: int) -> None:
             parse_horizon(filters.horizon)
         except HorizonError as error:
             raise FilterError(str(error)) from error
+
+
+def stamp(ns: int) -> str:
+    """Return a time as a filter has it, to the microsecond, which `moment` reads back: 2026-11-01T14:30:00."""
+    at = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=ns // 1_000)
+    return at.replace(tzinfo=None).isoformat()
 
 
 def moment(text: str | None, name: str, now_ns: int) -> int | None:

@@ -112,6 +112,20 @@ def _points_interval(value: Any) -> str:
     return f"{value.value * 100:+.2f}% ({value.low * 100:+.2f} to {value.high * 100:+.2f})"
 
 
+def _tenths(value: Any) -> str:
+    return f"{value:,.1f}"
+
+
+def _measure(value: Any) -> str:
+    """Return a figure in its own unit, with how far its interval reaches."""
+    if value.value is None:
+        return UNKNOWN
+    show = {"usd": _money, "share": _share, "ms": _ms}.get(value.unit, _tenths)
+    if value.low is None or value.high is None:
+        return show(value.value)
+    return f"{show(value.value)} ±{show(max(value.high - value.value, value.value - value.low))}"
+
+
 _FORMATS: Final[dict[Kind, Callable[[Any], str]]] = {
     "text": str,
     "action": str,
@@ -128,5 +142,6 @@ _FORMATS: Final[dict[Kind, Callable[[Any], str]]] = {
     "price": _price,
     "interval": _interval,
     "points_interval": _points_interval,
+    "measure": _measure,
 }
 RIGHT: Final = frozenset(_FORMATS) - {"text", "action", "time", "day", "id"}

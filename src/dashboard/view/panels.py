@@ -27,9 +27,10 @@ Kind = Literal[
     "action",
     "interval",
     "points_interval",
+    "measure",
 ]
 # The kinds whose values have an interval: in CSV they are three columns.
-INTERVALS: frozenset[str] = frozenset({"interval", "points_interval"})
+INTERVALS: frozenset[str] = frozenset({"interval", "points_interval", "measure"})
 
 
 @dataclass(frozen=True, slots=True)

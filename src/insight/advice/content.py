@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from src.insight.advice.past import BACKTEST, open_past, show_all
 from src.insight.advice.registry import KINDS
 from src.insight.facts.filters import EVALUATION
+from src.observability.commands.counting import counted
 from src.observability.search.records import moment
 
 if TYPE_CHECKING:
@@ -145,5 +146,8 @@ def _remarks(reader: FactsReader, filter_: Filter, own: list[str]) -> list[str]:
         remarks.append("Calls of judges and of trials of prompts are left out: --environment evaluation has them.")
     expired = reader.expired_in(filter_)
     if expired:
-        remarks.append(f"{expired:,} observations of the period are deleted from the store, and were not looked at.")
+        remarks.append(
+            f"{counted(expired, 'observations')} of the period {'is' if expired == 1 else 'are'} deleted from "
+            "the store: not looked at."
+        )
     return remarks

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from src.insight.advice.amounts import money
 from src.insight.advice.registry import KINDS
 from src.insight.report.texts import Table
+from src.observability.commands.counting import counted
 from src.observability.search.records import moment
 
 if TYPE_CHECKING:
@@ -33,7 +34,8 @@ def period(advice: Advice) -> str:
     if advice.period is None or advice.middle_ns is None:
         return "nothing is recorded"
     return (
-        f"{_day(advice.period.since_ns)} to {_day(advice.period.until_ns)} UTC, n = {advice.calls:,} calls; derived "
+        f"{_day(advice.period.since_ns)} to {_day(advice.period.until_ns)} UTC, n = "
+        f"{counted(advice.calls, 'calls')}; derived "
         f"before {_day(advice.middle_ns)}, checked after it"
     )
 
@@ -45,7 +47,7 @@ def nothing(advice: Advice) -> str:
     days = len(advice.period.days)
     if days < 6:
         return (
-            f"The recorded past is of {days:,} day{'s'[: days != 1]}: six with calls are needed to say what 30 cost, "
+            f"The recorded past is of {counted(days, 'days')}: six with calls are needed to say what 30 cost, "
             "and to check it."
         )
     return f"Nothing to change stands up to the recorded past ({len(advice.withheld):,} considered)."
@@ -57,7 +59,7 @@ def notes(advice: Advice, *, shows_withheld: bool) -> list[str]:
     if advice.withheld and not shows_withheld:
         failed = sum("back-check" in item.reason for item in advice.withheld)
         lines.append(
-            f"{len(advice.withheld):,} other changes were considered and are not advised ({failed:,} failed the "
+            f"Considered and not advised: {counted(len(advice.withheld), 'other changes')} ({failed:,} failed the "
             "back-check): --all shows why."
         )
     lines += [f"{name}: {text}" for name, text in advice.missing]
@@ -71,7 +73,7 @@ def tables(advice: Advice, *, shows_withheld: bool) -> Iterator[Table]:
     """Yield the advice as tables: all findings, then each with its evidence and what to do."""
     if advice.findings:
         rows = [
-            [str(place), item.title, worth(item), f"{item.n:,} {item.of}"]
+            [str(place), item.title, worth(item), counted(item.n, item.of)]
             for place, item in enumerate(advice.findings, 1)
         ]
         yield Table("What to change", ("", "change", "worth (95%)", "n"), rows)
@@ -81,14 +83,14 @@ def tables(advice: Advice, *, shows_withheld: bool) -> Iterator[Table]:
         yield Table(
             "Considered and not advised",
             ("kind", "change", "n", "why not"),
-            [[item.kind, item.title, f"{item.n:,} {item.of}", item.reason] for item in advice.withheld],
+            [[item.kind, item.title, counted(item.n, item.of), item.reason] for item in advice.withheld],
         )
 
 
 def facts_of(finding: Finding) -> Iterator[tuple[str, str]]:
     """Yield all that is known of a finding, as names and texts."""
     yield "worth", worth(finding)
-    yield "n", f"{finding.n:,} {finding.of}"
+    yield "n", counted(finding.n, finding.of)
     for line in finding.details:
         yield "why", line
     check = finding.check

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from src.insight.facts.schema import NANO
+from src.observability.commands.counting import counted
 from src.observability.store.records import BILLED_TYPES
 
 _TOKENS: Final = 1_000
@@ -207,7 +208,7 @@ class Freshness:
         """Return what somebody who reads figures must know of their completeness; nothing where nothing lacks."""
         remarks = []
         if self.behind or self.scores_behind:
-            what = f"{self.behind:,} observations and {self.scores_behind:,} scores"
+            what = f"{counted(self.behind, 'observations')} and {counted(self.scores_behind, 'scores')}"
             remarks.append(f"{what} are not counted yet: `moondev insight refresh` reads them all.")
         missing = sum(gap.n for gap in self.gaps if gap.kind == "observation")
         if missing:

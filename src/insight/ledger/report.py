@@ -60,17 +60,34 @@ def _swarm(decisions: Chosen) -> Iterator[tuple[str, JudgedColumns]]:
     ballots = Ballots(decisions)
     if not ballots.members:
         return
-    yield "swarm", _items(decisions, ballots, ballots.consensus)
-    yield "plain vote", _items(decisions, ballots, ballots.plain())
+    cost = _costs(decisions, ballots)
+    yield "swarm", replace(_items(decisions, ballots, ballots.consensus), **cost)
+    yield "plain vote", replace(_items(decisions, ballots, ballots.plain()), **cost)
     for member in ballots.members:
         yield f"{member} alone", _alone(decisions, ballots, member)
     if len(ballots.members) > 2:
         for member in ballots.members:
-            yield f"without {member}", _items(decisions, ballots, ballots.without(member))
+            items = _items(decisions, ballots, ballots.without(member))
+            yield f"without {member}", replace(items, **_costs_without(ballots, member, **cost))
+
+
+def _costs(decisions: Chosen, ballots: Ballots) -> dict[str, Any]:
+    """Return what the decisions cost: counting their votes otherwise costs nothing more."""
+    rows = decisions.columns.decisions
+    return {"cost_usd": rows.cost_usd[ballots.places], "cost_unknown": rows.cost_unknown[ballots.places]}
+
+
+def _costs_without(ballots: Ballots, member: str, *, cost_usd: Any, cost_unknown: Any) -> dict[str, Any]:
+    """Return what the decisions would have cost without a member's votes; unknown where the cost of its vote is."""
+    votes, lines = ballots.votes_of(member)
+    cost, unknown = cost_usd.copy(), cost_unknown.copy()
+    cost[lines] = numpy.maximum(cost[lines] - votes.cost_usd, 0.0)
+    unknown[lines] |= numpy.isnan(cost[lines])
+    return {"cost_usd": cost, "cost_unknown": unknown}
 
 
 def _items(decisions: Chosen, ballots: Ballots, codes: Any) -> JudgedColumns:
-    """Return actions as items: what would have come of them by the same prices, at no known cost."""
+    """Return actions as items: what would have come of them by the same prices, without their cost."""
     is_decided = codes != NO_VOTE
     direction = numpy.where(is_decided, codes, 0)
     unknown = numpy.full(len(codes), numpy.nan)

@@ -10,6 +10,7 @@ from src.insight.quality.drift import drifts
 from src.insight.quality.forms import FORMS, all_of, forms
 from src.insight.quality.replies import agreements, grounded, judged_replies
 from src.insight.report.texts import Table, day, key_of, percent
+from src.observability.commands.counting import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -224,12 +225,13 @@ def quality_notes(quality: Quality) -> list[str]:
     ]
     if quality.left_out:
         lines.append(
-            f"Not counted: {quality.left_out:,} calls of judges and of trials of prompts; "
+            f"Not counted: {counted(quality.left_out, 'calls')} of judges and of trials of prompts; "
             f"--environment {EVALUATION} shows them."
         )
     if quality.replies:
         lines.append(
-            f"Texts are those of the newest {len(quality.replies):,} calls, since {day(quality.replies[-1].end_ns)}."
+            f"Texts are those of the newest "
+            f"{counted(len(quality.replies), 'calls')}, since {day(quality.replies[-1].end_ns)}."
         )
     if quality.grounded:
         lines.append(

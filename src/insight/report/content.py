@@ -115,7 +115,7 @@ def make_report(reader: FactsReader, filter_: Filter, by: str | None, *, now_ns:
         if filter_.status in (None, "error")
         else (),
         retries=_failures(reader.retries(filter_, ("category",))),
-        comparison=_comparison(reader, filter_, by, now_ns),
+        comparison=compared(reader, filter_, by, now_ns=now_ns),
         freshness=reader.freshness(),
         left_out=_left_out(reader, filter_),
     )
@@ -131,7 +131,7 @@ def _failures(counts: dict[tuple[str | None, ...], int]) -> list[Failures]:
     return sorted(items, key=lambda item: (-item.n, str(item.category)))
 
 
-def _comparison(reader: FactsReader, filter_: Filter, by: str | None, now_ns: int) -> Comparison | None:
+def compared(reader: FactsReader, filter_: Filter, by: str | None, *, now_ns: int) -> Comparison | None:
     """Return what changed against the period of the same length before; None where nothing was recorded then.
 
     Neither time to come nor time before the first recorded day counts: days without calls would look like a change.
@@ -150,14 +150,14 @@ def _comparison(reader: FactsReader, filter_: Filter, by: str | None, now_ns: in
     block: Step = "hour" if hourly else "day"
     dimensions = DIMENSIONS.get(by or "", ())
     old, new = _Period(reader, before, block, dimensions), _Period(reader, now, block, dimensions)
-    compared = [key for key in new.dearest(_MOST_COMPARED) if key in old.points] if dimensions else []
-    total, *of_groups = judged([_changes(old, new, key, block) for key in (None, *compared)])
+    keys = [key for key in new.dearest(_MOST_COMPARED) if key in old.points] if dimensions else []
+    total, *of_groups = judged([_changes(old, new, key, block) for key in (None, *keys)])
     return Comparison(
         since_ns=old.since_ns,
         until_ns=old.until_ns,
         block=block,
         total=total,
-        groups=[(key_text(key), items) for key, items in zip(compared, of_groups, strict=True)],
+        groups=[(key_text(key), items) for key, items in zip(keys, of_groups, strict=True)],
         new=_keys(new, old) if dimensions else (),
         gone=_keys(old, new) if dimensions else (),
     )

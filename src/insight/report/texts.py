@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from src.observability.commands.counting import counted
 from src.observability.search.records import moment
 
 if TYPE_CHECKING:
@@ -170,23 +171,38 @@ def notes(report: Report) -> list[str]:
     """Return what a reader must know beside the figures."""
     totals, lines = report.total.totals, []
     if totals.unpriced:
-        lines.append(f"The cost of {totals.unpriced:,} of {totals.n:,} calls is not known, or not in whole: ≥ says so.")
+        lines.append(
+            f"The cost of {totals.unpriced:,} of {counted(totals.n, 'calls')} is not known, or not in whole: ≥ says so."
+        )
     if totals.unmeasured:
-        lines.append(f"The tokens of {totals.unmeasured:,} of {totals.n:,} calls are not known.")
+        lines.append(f"The tokens of {totals.unmeasured:,} of {counted(totals.n, 'calls')} are not known.")
     if totals.n and not report.total.latency.is_exact:
         lines.append("Quantiles come from histograms and are off by a twentieth at most.")
     if report.left_out is not None and report.left_out.n:
         cost_usd, environment = report.left_out.cost_usd, report.filter.without_environment
         lines.append(
-            f"Not counted: {report.left_out.n:,} calls of the environment {environment} (judges and trials of "
+            f"Not counted: {counted(report.left_out.n, 'calls')} of the environment {environment} "
+            f"(judges and trials of "
             f"prompts), {dollars(cost_usd)} as far as known. --environment {environment} shows them."
         )
     lines += _about_comparison(report)
     freshness = report.freshness
     if freshness.behind:
-        lines.append(f"{freshness.behind:,} stored observations are not counted yet: run the report again.")
+        lines.append(
+            counted(
+                freshness.behind,
+                "stored observations are not counted yet: run the report again.",
+                "stored observation is not counted yet: run the report again.",
+            )
+        )
     if gaps := sum(gap.n for gap in freshness.gaps):
-        lines.append(f"{gaps:,} rows had left the store before they were counted.")
+        lines.append(
+            counted(
+                gaps,
+                "rows had left the store before they were counted.",
+                "row had left the store before it was counted.",
+            )
+        )
     return lines
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from src.judging.html_pages import page_of, table_html
 from src.judging.report import cost, dollars, interval, percent, verdict
+from src.observability.commands.counting import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,7 +28,8 @@ def page(result: Result) -> str:
     return page_of(
         title,
         [
-            f"<p>{result.decisions:,} decisions, {result.resolved:,} outcomes, {result.calls:,} calls, "
+            f"<p>{counted(result.decisions, 'decisions')}, {counted(result.resolved, 'outcomes')}, "
+            f"{counted(result.calls, 'calls')}, "
             f"{dollars(result.cost_usd)}.</p>",
             "<h2>The way of one dollar</h2>",
             "<p>Each decider's paper book, within the risk agent's limits, at the close of each bar.</p>",

@@ -9,6 +9,7 @@ from typing import IO, TYPE_CHECKING, Any, Final, Protocol
 import orjson
 
 from src.observability.commands.console import err, note
+from src.observability.commands.counting import counted
 from src.observability.commands.whole_files import replacing
 
 if TYPE_CHECKING:
@@ -187,6 +188,6 @@ def columns() -> tuple[str, ...]:
 
 def report_saved(path: Path, count: int) -> None:
     """Say what was saved, and what a reader of CSV must know."""
-    note(f"{count:,} observations saved to {path}.")
+    note(f"{counted(count, 'observations')} saved to {path}.")
     if path.suffix.lower() == ".csv":
         note("Texts that a spreadsheet would run as formulas begin with an apostrophe; .jsonl has them as they are.")

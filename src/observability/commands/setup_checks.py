@@ -8,6 +8,7 @@ import sqlite3
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from src.observability.commands.counting import counted
 from src.observability.commands.finding import Finding
 
 if TYPE_CHECKING:
@@ -112,7 +113,7 @@ def _store() -> list[Finding]:
     for destination in tracker.exporter.destinations if tracker.exporter else ():
         undelivered[spool.stored_name(destination.name)] = spool.pending(destination.name)
     waiting = ", ".join(f"{count:,} undelivered to {name}" for name, count in undelivered.items())
-    parts = [f"{stats.observations:,} observations", f"{stats.bytes / 1e6:.1f} MB", waiting or "no destination"]
+    parts = [counted(stats.observations, "observations"), f"{stats.bytes / 1e6:.1f} MB", waiting or "no destination"]
     if stats.set_aside:
         parts.append(f"{stats.set_aside:,} set aside (last: {stats.refusal})")
     if stats.losses:

@@ -5,11 +5,12 @@ It works where the file, or its folder, is read-only.
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from src.observability.store.connections import INDEX, LOG, has_locks, read_only
-from src.observability.store.file import is_corrupt
+from src.observability.store.connections import BUSY_S, INDEX, LOG, has_locks, read_only
+from src.observability.store.file import is_busy, is_corrupt
 from src.observability.store.queries import Queries
 from src.observability.store.schema import SMALLEST_FILE, SpoolError, examine, not_a_store
 
@@ -21,16 +22,29 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 _TRIES: Final = 5
+_SILENT_S: Final = 1.0  # for which a lock of another process is waited for without a word
+_log = logging.getLogger("moondev.spool")
 
 
 class StoreReader:
     """The questions that commands ask a store. A file that is missing or empty holds no traces.
 
     Each raises SpoolError where the file is no store, or cannot be read; the message says why.
+
+    Args:
+        path: The store's file.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path.absolute()
+
+    def is_locked(self, patience_s: float) -> bool:
+        """Tell whether another process locks the store, and for longer than so many seconds."""
+        try:
+            self._examined(patience_s)
+        except (sqlite3.Error, OSError, SpoolError) as error:  # other errors are those of the questions that follow
+            return is_busy(error)
+        return False
 
     @property
     def exists(self) -> bool:
@@ -97,7 +111,19 @@ class StoreReader:
             return False
         if 0 < size < SMALLEST_FILE:
             raise not_a_store(self.path, "file is not a database")
-        with read_only(self.path) as connection:
+        try:
+            return self._examined(_SILENT_S)
+        except sqlite3.Error as error:
+            if not is_busy(error):
+                raise
+        _log.warning(
+            "The trace store %s is locked by another process: waiting for it, up to %.0f s.", self.path, BUSY_S
+        )
+        return self._examined(BUSY_S - _SILENT_S)
+
+    def _examined(self, patience_s: float) -> bool:
+        """Tell whether the file has a store's tables; wait so long for a lock of another process."""
+        with read_only(self.path, patience_s) as connection:
             return examine(connection, self.path) > 0
 
     def _state(self) -> tuple[tuple[int, ...], ...]:

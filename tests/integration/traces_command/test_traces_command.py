@@ -27,6 +27,22 @@ if TYPE_CHECKING:
 FIELDS = {"trace_id", "name", "agent", "symbol", "session_id", "start", "status", "calls", "cost_usd", "scores"}
 
 
+def test_last_is_the_newest_trace_but_those_of_the_doctor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MOONDEV_TRACE_DB", str(tmp_path / "own.db"))
+    spool = Spool(tmp_path / "own.db")
+    for number in range(21):
+        spool.append(span_record(900 + number, name="moondev.doctor"))
+    refused = moondev("traces", "show", "last")
+    assert refused.code == 2
+    assert "test traces of `doctor` alone" in refused.err
+    spool.append(span_record(5, name="momentum.run"))
+    for number in range(170):  # more than are looked at first
+        spool.append(span_record(2_000 + number, name="moondev.doctor"))
+    spool.close()
+    shown = moondev("traces", "show", "last", "--json")
+    assert json.loads(shown.out)["trace_id"] == f"{5:032x}", shown.text
+
+
 def test_a_list_has_the_fields_of_the_contract() -> None:
     newest, second = listed("--limit", "2")
     assert set(newest) >= FIELDS

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -87,8 +88,8 @@ class _Swarm:
                 self._without[vote.member] = list(self._whole)
         absent = hindsight.of(None)
         self._absent.append(absent)
-        self._decided.append(hindsight.of(decision.action if decision.status == "decided" else None))
-        self._plain.append(hindsight.of(recounted(entry, plain=True)))
+        self._decided.append(costed(entry, hindsight.of(decision.action if decision.status == "decided" else None)))
+        self._plain.append(costed(entry, hindsight.of(recounted(entry, plain=True))))
         for member, items in self._alone.items():
             own = votes.get(member)
             items.append(absent if own is None else hindsight.of(own.action, own))
@@ -98,10 +99,13 @@ class _Swarm:
             self._trouble = self._trouble or error
 
     def _leave_out(self, entry: Entry, hindsight: Hindsight, votes: Mapping[str, MemberVote]) -> None:
-        whole = hindsight.of(recounted(entry))
+        whole = costed(entry, hindsight.of(recounted(entry)))
         self._whole.append(whole)
         for member, items in self._without.items():
-            items.append(hindsight.of(recounted(entry, without=member)) if member in votes else whole)
+            if member in votes:
+                items.append(costed(entry, hindsight.of(recounted(entry, without=member)), votes[member]))
+            else:
+                items.append(whole)
 
     def groups(self) -> dict[str, list[Judged]]:
         """Return the items by their groups: none where no decision was made by several members.
@@ -118,6 +122,15 @@ class _Swarm:
                 raise self._trouble
             groups.update({f"without {member}": items for member, items in self._without.items()})
         return groups
+
+
+def costed(entry: Entry, item: Judged, without: MemberVote | None = None) -> Judged:
+    """Return an item with what its decision cost, less the vote of a member where it is left out."""
+    cost, is_unknown = entry.decision.cost_usd, entry.decision.cost_unknown
+    if without is not None:
+        is_unknown = is_unknown or cost is None or without.cost_usd is None
+        cost = None if cost is None or without.cost_usd is None else max(cost - without.cost_usd, 0.0)
+    return replace(item, cost_usd=cost, cost_unknown=is_unknown)
 
 
 def items_of(

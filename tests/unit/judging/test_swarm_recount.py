@@ -12,6 +12,7 @@ from src.judging.grouping import Hindsight, recounted
 from src.observability.ledger import Entry, MemberVote, write_votes
 from src.observability.store.ledger_records import DecisionRecord, OutcomeRecord
 from tests.unit.judging.ledgers import report_of
+from tests.unit.judging.slow_report import costed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,13 +33,14 @@ def two_passes(entries: Sequence[Entry], horizon: str | None) -> dict[str, list[
         if len(item.votes) < 2:
             continue
         hindsight, decision = Hindsight(item, horizon), item.decision
-        groups["swarm"].append(hindsight.of(decision.action if decision.status == "decided" else None))
-        groups["plain vote"].append(hindsight.of(recounted(item, plain=True)))
+        groups["swarm"].append(costed(item, hindsight.of(decision.action if decision.status == "decided" else None)))
+        groups["plain vote"].append(costed(item, hindsight.of(recounted(item, plain=True))))
         for name in members:
             vote = next((vote for vote in item.votes if vote.member == name), None)
             groups[f"{name} alone"].append(hindsight.of(None if vote is None else vote.action, vote))
         for name in left_out:
-            groups[f"without {name}"].append(hindsight.of(recounted(item, without=name)))
+            vote = next((vote for vote in item.votes if vote.member == name), None)
+            groups[f"without {name}"].append(costed(item, hindsight.of(recounted(item, without=name)), vote))
     return groups
 
 
@@ -64,6 +66,7 @@ def random_ledger(rng: random.Random, members: Sequence[str], decisions: int) ->
             id=str(number), time_ns=number * DAY_NS, as_of_ns=number * DAY_NS, symbol="BTC-USD",
             action=rng.choice(_ACTIONS), status=rng.choice(("decided", "decided", "failed")), votes=write_votes(cast),
             agent="trading_agent", book=rng.choice(("live", "inside")), models='["a:x"]',
+            cost_usd=rng.choice((None, 0.0, 0.3)), cost_unknown=rng.random() < 0.2,
         )  # fmt: skip
         move = rng.uniform(-0.05, 0.05)
         outcome = OutcomeRecord(

@@ -20,6 +20,7 @@ from src.insight.advice.pairs import FEWEST, MARGIN, Answered, Comparison, Pairs
 from src.insight.advice.past import Search
 from src.insight.facts.rows import number_of_id
 from src.judging.grouping import outcome_of
+from src.observability.commands.counting import counted
 from src.observability.ledger import parse_horizon
 
 if TYPE_CHECKING:
@@ -249,7 +250,7 @@ def _cast(vote: MemberVote) -> _Cast:
 def _objection(first: Comparison, second: Comparison, whole: Comparison) -> str | None:
     """Return why a model may not decide alone; None where it may."""
     if whole.n < FEWEST or min(first.n, second.n) < FEWEST // 2:
-        return f"not enough: {whole.n:,} questions ({first.n:,} and {second.n:,} in the parts of the past)"
+        return f"not enough: {counted(whole.n, 'questions')} ({first.n:,} and {second.n:,} in the parts of the past)"
     for when, part in (("in the first part of the past", first), ("failed the back-check: in the second part", second)):
         if part.is_worse:
             return f"{when} it was less right: {_difference(part)}"

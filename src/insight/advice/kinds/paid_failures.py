@@ -14,6 +14,7 @@ from src.insight.advice.past import Search
 from src.insight.advice.today import grouped_rows
 from src.insight.facts.day_columns import NONE
 from src.insight.facts.schema import CUT, DAY_NS, NANO
+from src.observability.commands.counting import counted
 
 if TYPE_CHECKING:
     from src.insight.advice.finding import Evidence, Results
@@ -179,12 +180,14 @@ def troubles_of(calls: Calls) -> Any:
 def _details(group: _Troubled, usual: float) -> tuple[str, ...]:
     reasons = sorted(group.reasons.items(), key=lambda item: (-item[1], item[0]))
     lines = [
-        f"{dollars(group.nano.total() / NANO)} were paid for {group.n:,} calls: "
+        f"{dollars(group.nano.total() / NANO)} were paid for {counted(group.n, 'calls')}: "
         + ", ".join(f"{reason} {n:,}" for reason, n in reasons[:4])
         + "."
     ]
     if usual:
         lines.append(f"Counted is what is above {dollars(usual)}, which calls without trouble cost on average.")
     if group.unpriced:
-        lines.append(f"{group.unpriced:,} calls have a cost that is not known in whole: it may be more.")
+        lines.append(
+            f"{counted(group.unpriced, 'calls have', 'call has')} a cost that is not known in whole: it may be more."
+        )
     return tuple(lines)

@@ -12,6 +12,7 @@ from src.insight.advice.finding import BackCheck, Finding, Withheld, evidence, r
 from src.insight.advice.past import Search
 from src.insight.facts.rows import number_of_id
 from src.judging.statistics import wilson
+from src.observability.commands.counting import counted
 from src.observability.ledger import HorizonError, parse_horizon
 
 if TYPE_CHECKING:
@@ -95,7 +96,7 @@ class Slow(Search):
         elif not self._paces:
             missing.append('No decision names the timeframe of its bars: `decision(..., timeframe="15m")` does.')
         remarks = (
-            (f"{self._unknown:,} decisions do not name the timeframe of their bars.",)
+            (f"{counted(self._unknown, 'decisions')} without a timeframe of their bars were left out.",)
             if self._unknown and self._paces
             else ()
         )
@@ -157,7 +158,8 @@ def _late(times: list[tuple[int, float, str | None]], bar_s: int) -> Interval:
 def _reason(n: int, parts: list[int], whole: Interval, shares: list[Interval]) -> str | None:
     if n < FEWEST or min(parts) < FEWEST_OF_PART:
         return (
-            f"not enough: {n:,} decisions ({parts[0]:,} and {parts[1]:,} in the parts of the past); {FEWEST:,} are "
+            f"not enough: {counted(n, 'decisions')} ({parts[0]:,} and {parts[1]:,} in the parts of the past); "
+            f"{FEWEST:,} are "
             f"needed, {FEWEST_OF_PART:,} in each"
         )
     if (whole.low or 0.0) <= SHARE:

@@ -18,6 +18,7 @@ from src.insight.facts.day_columns import NONE
 from src.insight.facts.extremes import Mark
 from src.insight.facts.rows import number_of_id
 from src.judging.statistics import wilson
+from src.observability.commands.counting import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -138,14 +139,19 @@ class Uncached(Search):
             if item is not None:
                 items.append(item)
         remarks = [
-            f"How {provider} caches prompts is not known here: {n:,} calls were not looked at."
+            f"How {provider} caches prompts is not known here: {counted(n, 'calls were', 'call was')} not looked at."
             for provider, n in self._unknown.most_common(3)
             if n
         ]
         if self._textless:
-            remarks.append(f"{self._textless:,} calls with long prompts have no recorded texts (MOONDEV_CAPTURE).")
+            remarks.append(
+                counted(self._textless, "calls with long prompts have", "call with a long prompt has")
+                + " no recorded texts (MOONDEV_CAPTURE)."
+            )
         if skipped:
-            remarks.append(f"{skipped:,} smaller groups of prompts were not looked at: --texts sets how many are read.")
+            remarks.append(
+                f"Not looked at: {counted(skipped, 'smaller groups')} of prompts; --texts sets how many are read."
+            )
         return results_of(items, remarks=remarks)
 
     def _judged(self, group: _Group, calls: LongCalls) -> Finding | Withheld | None:
