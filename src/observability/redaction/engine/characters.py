@@ -192,23 +192,35 @@ _ALNUM: Final = bytes(
 )
 
 
+_OCTET: Final = bytes(8)
+_FULL: Final = 0xFF
+
+
 def long_runs(data: bytes, first: int, length: int) -> Iterable[tuple[int, int]]:
     """Return the start and the end of each run of so many letters and digits; none begins before `first`."""
     if len(data) < _SHORTEST or "numpy" not in sys.modules:
         return _long_runs_by_search(data, first, length)
     import numpy
 
-    before = max(0, first - 1)
-    signs = numpy.frombuffer(b"%c%b " % (0, data[before:]), numpy.uint8)
-    begins_run = ((signs | 32) - numpy.uint8(ord("a")) < 26) | (signs - numpy.uint8(ord("0")) < 10)
-    reach = 1  # characters of which each place tells whether all are letters or digits
-    while reach < length:
-        step = min(reach, length - reach)
-        begins_run = begins_run[:-step] & begins_run[step:]
-        reach += step
-    starts = numpy.flatnonzero(begins_run[1:] > begins_run[:-1]) + before
-    stops = numpy.flatnonzero(begins_run[1:] < begins_run[:-1]) + before + length - 1
-    return zip(starts.tolist(), stops.tolist(), strict=True)
+    signs = numpy.frombuffer(b"%b%b%b" % (_OCTET, data[first:], _OCTET), numpy.uint8)
+    is_alnum = ((signs | 32) - numpy.uint8(ord("a")) < 26) | (signs - numpy.uint8(ord("0")) < 10)
+    octets = numpy.packbits(is_alnum)  # a long run fills one of these at least
+    is_full = octets == _FULL
+    edges = numpy.flatnonzero(is_full[1:] != is_full[:-1])
+    before, last = edges[::2], edges[1::2]
+    starts = before * 8 - _ones(last=True).take(octets.take(before)) + first
+    stops = last * 8 + _ones(last=False).take(octets.take(last + 1)) + first
+    is_long = stops - starts >= length
+    return zip(starts[is_long].tolist(), stops[is_long].tolist(), strict=True)
+
+
+@functools.cache
+def _ones(*, last: bool) -> Any:
+    """Return for each octet how many ones it begins with or, where `last`, ends with."""
+    import numpy
+
+    octets = [f"{octet:08b}" for octet in range(256)]
+    return numpy.array([len(bits) - len(bits.rstrip("1") if last else bits.lstrip("1")) for bits in octets])
 
 
 def _long_runs_by_search(data: bytes, first: int, length: int) -> Iterator[tuple[int, int]]:
