@@ -6,6 +6,7 @@ program has imported numpy, or so much has been read that importing it here pays
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import re
 import sys
@@ -33,6 +34,8 @@ _HANGUL: Final = (0xAC00, 0xD7A3)
 _FIRST_CONSONANT: Final = 0x1100
 _SYLLABLES_OF_A_CONSONANT: Final = 588
 _PLANE: Final = 0x10000
+# Ranges of nothing but letters: Cyrillic, Chinese, kana, Hangul.
+_LETTERS_ALONE: Final = ((0x0400, 0x0481), (0x4E00, 0x9FFF), (0x3041, 0x3096), (0x30A1, 0x30FA), _HANGUL)
 _SHORTEST: Final = 2_048  # characters; shorter texts are read faster without numpy
 _LONG: Final = 40_000  # and of those that are mostly ASCII
 _STEP: Final = 37  # characters of which one is looked at first
@@ -50,14 +53,17 @@ class _Read:
 
 
 class Characters(NamedTuple):
-    """A text in ASCII, one byte for each character, and with numpy the code and the kind of each character too.
+    """A text in ASCII, one byte for each character, and with numpy what tells its words.
 
-    `codes` has zeros behind the last character; `kinds` is None where all is ASCII. `beyond` holds the kinds of the
-    characters beyond ASCII in order, with or without those between; `signs` is the set of these
-    characters, empty where no value of a name can stand beside them, None where it is not known.
+    `letters` has a byte for each character, the same for a letter with marks and without, or is None where many
+    characters are beyond ASCII; `codes` has their codes then; both have zeros behind the last character. `kinds` is
+    None where all is ASCII. `beyond` holds the kinds that occur of the characters beyond ASCII, plain letters aside;
+    `signs` is the set of these characters, empty where no value of a name can stand beside them, None where it is not
+    known.
     """
 
     data: bytes
+    letters: Any = None
     codes: Any = None
     kinds: Any = None
     beyond: bytes = b""
@@ -75,40 +81,81 @@ def read(text: str) -> Characters:
 
     if is_ascii:
         data = _without_tags(text.encode())
-        return Characters(data=data, codes=numpy.frombuffer(data + bytes(PADDING), numpy.uint8))
+        return Characters(data=data, letters=numpy.frombuffer(data + bytes(PADDING), numpy.uint8))
+    codes = _codes(text)
+    is_beyond = codes >= FIRST_BEYOND_ASCII
+    is_rare = numpy.count_nonzero(is_beyond) * _RARE < len(codes)
+    return _with_few_beyond(codes, is_beyond) if is_rare else _with_many_beyond(codes, is_beyond)
+
+
+def _codes(text: str) -> Any:
+    """Return the code of each character in as few bytes as hold all, with zeros behind them."""
+    import numpy
+
+    with contextlib.suppress(UnicodeEncodeError):
+        return numpy.frombuffer(text.encode("latin-1") + bytes(PADDING), numpy.uint8)
     wide = numpy.array(text).reshape(1).view(numpy.uint32)
     codes = numpy.zeros(len(text) + PADDING, numpy.uint16)
     codes[:-PADDING] = wide if wide.max() < _PLANE else numpy.minimum(wide, _PLANE - 1)
+    return codes
+
+
+def _with_few_beyond(codes: Any, is_beyond: Any) -> Characters:
+    """Return the characters of a text of which few are beyond ASCII: these are looked up one by one."""
+    import numpy
+
+    places = numpy.flatnonzero(is_beyond)
+    codes_beyond = codes.take(places)
+    kinds_beyond = kind_table().take(codes_beyond)
+    kinds = numpy.zeros(len(codes), numpy.uint8)
+    kinds[places] = kinds_beyond
+    letters = codes.astype(numpy.uint8)
+    in_bytes = letters[:-PADDING].copy()
+    letters[places] = letter_table().take(codes_beyond)
+    in_bytes[places] = _in_bytes(kinds_beyond)
+    return Characters(
+        data=_without_tags(in_bytes.tobytes()),
+        letters=letters,
+        kinds=kinds,
+        beyond=kinds_beyond.tobytes(),
+        signs=_signs(codes_beyond),
+    )
+
+
+def _with_many_beyond(codes: Any, is_beyond: Any) -> Characters:
+    """Return the characters of a text in another script, of which those that are no plain letters are looked up."""
+    import numpy
+
+    is_letter = numpy.zeros(len(codes), numpy.bool_)
+    sample = codes[::_STEP]
+    for first, last in _LETTERS_ALONE:
+        if (sample - numpy.uint16(first) <= last - first).any():
+            is_letter |= codes - numpy.uint16(first) <= last - first
+    kinds = is_letter.view(numpy.uint8) * numpy.uint8(LETTER)
+    places = numpy.flatnonzero(is_beyond > is_letter)
+    kinds_of_others = kind_table().take(codes.take(places))
+    kinds[places] = kinds_of_others
+    beyond = is_beyond.view(numpy.uint8)
     in_bytes = codes.astype(numpy.uint8)
-    is_beyond = codes >= FIRST_BEYOND_ASCII
-    if numpy.count_nonzero(is_beyond) * _RARE < len(codes):
-        places = numpy.flatnonzero(is_beyond)
-        codes_beyond = codes.take(places)
-        signs = [*set(codes_beyond.tolist())]
-        kinds_beyond = kind_table().take(codes_beyond)
-        in_bytes[places] = _in_bytes(kinds_beyond)
-        kinds = numpy.zeros(len(codes), numpy.uint8)
-        kinds[places] = kinds_beyond
-    else:
-        signs = _signs(codes) if _may_hold_values(codes, is_beyond) else []
-        kinds = kinds_beyond = kind_table().take(codes)
-        numpy.copyto(in_bytes, _in_bytes(kinds), where=is_beyond)
+    in_bytes &= beyond - numpy.uint8(1)
+    in_bytes |= beyond * numpy.uint8(ord("?"))
+    in_bytes[places] = _in_bytes(kinds_of_others)
     return Characters(
         data=_without_tags(in_bytes[:-PADDING].tobytes()),
         codes=codes,
         kinds=kinds,
-        beyond=kinds_beyond.tobytes(),
-        signs=frozenset(map(chr, signs)),
+        beyond=kinds_of_others.tobytes(),
+        signs=_signs(codes) if _may_hold_values(codes, is_beyond) else frozenset(),
     )
 
 
-def _signs(codes: Any) -> list[int]:
-    """Return the code of each character that occurs, once."""
+def _signs(codes: Any) -> frozenset[str]:
+    """Return each character that occurs, once."""
     import numpy
 
-    occurs = numpy.zeros(_PLANE, numpy.bool_)
+    occurs = numpy.zeros(1 << 8 * codes.itemsize, numpy.bool_)
     occurs[codes] = True
-    return [*numpy.flatnonzero(occurs).tolist()]
+    return frozenset(map(chr, numpy.flatnonzero(occurs).tolist()))
 
 
 def _may_hold_values(codes: Any, is_beyond: Any) -> bool:
@@ -172,8 +219,11 @@ def kind_table() -> Any:
 
 
 @functools.cache
-def base_table() -> Any:
-    """Return for each character of Unicode's first plane its letter without marks, in lower case."""
+def letter_table() -> Any:
+    """Return a byte for each character of Unicode's first plane: that of its letter without marks, in lower case.
+
+    Those beyond ASCII have the bytes from 128 on, several the same.
+    """
     import numpy
 
     letters = numpy.arange(_PLANE, dtype=numpy.uint16)
@@ -184,7 +234,9 @@ def base_table() -> Any:
     first, last = _HANGUL
     syllables = numpy.arange(last - first + 1) // _SYLLABLES_OF_A_CONSONANT
     letters[first : last + 1] = _FIRST_CONSONANT + syllables
-    return letters
+    is_beyond = letters >= FIRST_BEYOND_ASCII
+    folded = (letters ^ (letters >> 8)) | FIRST_BEYOND_ASCII
+    return numpy.where(is_beyond, folded, letters).astype(numpy.uint8)
 
 
 _ALNUM: Final = bytes(
