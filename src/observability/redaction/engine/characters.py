@@ -42,6 +42,7 @@ _STEP: Final = 37  # characters of which one is looked at first
 _ENOUGH: Final = 1_000_000  # characters that are read without numpy before it is imported
 _RARE: Final = 8  # where fewer characters than one in so many are beyond ASCII, they are looked up one by one
 _VERY_RARE: Final = 100
+_FEW: Final = 200
 _TAG: Final = re.compile(TAG.encode())
 _ANY_LETTERS: Final = re.compile(r"[^\W\d_]+")
 
@@ -89,15 +90,12 @@ def read(text: str) -> Characters:
 
 
 def _codes(text: str) -> Any:
-    """Return the code of each character in as few bytes as hold all, with zeros behind them."""
+    """Return the code of each character, in a byte where that holds all."""
     import numpy
 
     with contextlib.suppress(UnicodeEncodeError):
-        return numpy.frombuffer(text.encode("latin-1") + bytes(PADDING), numpy.uint8)
-    wide = numpy.array(text).reshape(1).view(numpy.uint32)
-    codes = numpy.zeros(len(text) + PADDING, numpy.uint16)
-    codes[:-PADDING] = wide if wide.max() < _PLANE else numpy.minimum(wide, _PLANE - 1)
-    return codes
+        return numpy.frombuffer(text.encode("latin-1"), numpy.uint8)
+    return numpy.array(text).reshape(1).view(numpy.uint32)
 
 
 def _with_few_beyond(codes: Any, is_beyond: Any) -> Characters:
@@ -105,11 +103,12 @@ def _with_few_beyond(codes: Any, is_beyond: Any) -> Characters:
     import numpy
 
     places = numpy.flatnonzero(is_beyond)
-    codes_beyond = codes.take(places)
+    codes_beyond = codes.take(places) if codes.itemsize == 1 else numpy.minimum(codes.take(places), _PLANE - 1)
     kinds_beyond = kind_table().take(codes_beyond)
-    kinds = numpy.zeros(len(codes), numpy.uint8)
+    kinds = numpy.zeros(len(codes) + PADDING, numpy.uint8)
     kinds[places] = kinds_beyond
-    letters = codes.astype(numpy.uint8)
+    letters = numpy.zeros(len(codes) + PADDING, numpy.uint8)
+    letters[:-PADDING] = codes
     in_bytes = letters[:-PADDING].copy()
     letters[places] = letter_table().take(codes_beyond)
     in_bytes[places] = _in_bytes(kinds_beyond)
@@ -126,6 +125,9 @@ def _with_many_beyond(codes: Any, is_beyond: Any) -> Characters:
     """Return the characters of a text in another script, of which those that are no plain letters are looked up."""
     import numpy
 
+    wide, codes = codes, numpy.zeros(len(codes) + PADDING, numpy.uint16)
+    codes[:-PADDING] = wide if wide.itemsize == 1 or wide.max() < _PLANE else numpy.minimum(wide, _PLANE - 1)
+    is_beyond = numpy.append(is_beyond, [False] * PADDING)
     is_letter = numpy.zeros(len(codes), numpy.bool_)
     sample = codes[::_STEP]
     for first, last in _LETTERS_ALONE:
@@ -153,7 +155,9 @@ def _signs(codes: Any) -> frozenset[str]:
     """Return each character that occurs, once."""
     import numpy
 
-    occurs = numpy.zeros(1 << 8 * codes.itemsize, numpy.bool_)
+    if len(codes) < _FEW:
+        return frozenset(map(chr, codes.tolist()))
+    occurs = numpy.zeros(1 << 8 * codes.itemsize if codes.itemsize < 4 else _PLANE, numpy.bool_)
     occurs[codes] = True
     return frozenset(map(chr, numpy.flatnonzero(occurs).tolist()))
 
