@@ -37,7 +37,7 @@ _PLANE: Final = 0x10000
 # Ranges of nothing but letters: Cyrillic, Chinese, kana, Hangul.
 _LETTERS_ALONE: Final = ((0x0400, 0x0481), (0x4E00, 0x9FFF), (0x3041, 0x3096), (0x30A1, 0x30FA), _HANGUL)
 _SHORTEST: Final = 2_048  # characters; shorter texts are read faster without numpy
-_LONG: Final = 40_000  # and of those that are mostly ASCII
+_LONG, _LONG_IN_ASCII = 10_000, 16_000  # and of those that are mostly, or all, ASCII
 _STEP: Final = 37  # characters of which one is looked at first
 _ENOUGH: Final = 1_000_000  # characters that are read without numpy before it is imported
 _RARE: Final = 8  # where fewer characters than one in so many are beyond ASCII, they are looked up one by one
@@ -74,7 +74,9 @@ class Characters(NamedTuple):
 def read(text: str) -> Characters:
     """Return the characters of a text, sorted as far as that pays."""
     is_ascii = text.isascii()
-    if len(text) < _LONG and (len(text) < _SHORTEST or is_ascii or _is_mostly_ascii(text)):
+    if len(text) < _SHORTEST or (len(text) < _LONG_IN_ASCII and is_ascii):
+        return Characters(data=in_ascii(text))
+    if len(text) < _LONG and not is_ascii and _is_mostly_ascii(text):
         return Characters(data=in_ascii(text))
     if not _uses_numpy(len(text)):
         return Characters(data=in_ascii(text))
