@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import bisect
 import functools
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
@@ -11,6 +13,7 @@ from src.observability.redaction.engine import characters, engines, listed_words
 from src.observability.redaction.judging import nearby_words, spelled_out, unescaped
 from src.observability.redaction.judging.scan import (
     FAILED,
+    PART,
     Finding,
     Scan,
     TooManyError,
@@ -41,11 +44,13 @@ if TYPE_CHECKING:
 
 EngineName = Literal["auto", "fast", "plain"]
 
-_MANY_ASSIGNMENTS = 16  # from so many on, equal lines are looked at once
+_MANY_ASSIGNMENTS = 48  # from so many on, equal lines are looked at once
 _CANDIDATES = 20_000  # inspections per text
 _MARGIN = 1_024  # characters replaced before the last candidate inspected: a secret can begin before its gate ends
 _PASSES = 6
 _REACH = 2_600  # characters around a decoded one in which another reading of a text may hold a secret
+_REACH_NEARBY = 1_100  # characters around a quote or a blank of HTML beside a name: the line before a table's rows
+_BETWEEN_PARTS = f"{PART}: "  # parts of a text without a name
 _SHORTEST = 6
 _FEW_ESCAPES = 64  # so many are decoded one by one
 
@@ -168,13 +173,29 @@ def _findings_of_view(view: unescaped.Decoded | None, options: Options, hint: st
 
 def _findings_spelled_out(text: str, ends: list[int], options: Options, hint: str) -> list[Finding]:
     """Return the secrets of a text whose characters are read as what they spell, within reach of these places."""
+    parts = regions(ends, _REACH_NEARBY, len(text))
+    views = [spelled_out.spelled(text[start:end]) for start, end in parts]
+    pieces = [(start, end, view) for (start, end), view in zip(parts, views, strict=True) if view]
     findings: list[Finding] = []
-    for start, end in regions(ends, _REACH, len(text)):
-        for finding in _findings_of_view(spelled_out.spelled(text[start:end]), options, "" if start else hint):
-            if _may_be_cut(finding, start, end, len(text)):
-                return _findings_of_view(spelled_out.spelled(text), options, hint)
-            findings.append(replace(finding, start=finding.start + start, end=finding.end + start))
+    for place, finding in _findings_of_parts(
+        [view.text for _, _, view in pieces], options, "" if parts[0][0] else hint
+    ):
+        start, end, view = pieces[place]
+        if finding.end > len(view.text) or _may_be_cut(
+            finding, start, start + len(view.text), start + len(view.text) + len(text) - end
+        ):
+            return _findings_of_view(spelled_out.spelled(text), options, hint)
+        (original,) = view.in_original([finding])
+        findings.append(replace(original, start=original.start + start, end=original.end + start))
     return findings
+
+
+def _findings_of_parts(parts: list[str], options: Options, hint: str) -> Iterator[tuple[int, Finding]]:
+    """Yield the secrets of texts that are read in one go, each with the place of its text and its position in it."""
+    starts = [0, *itertools.accumulate(len(part) + len(_BETWEEN_PARTS) for part in parts[:-1])]
+    for finding in _findings_of(_BETWEEN_PARTS.join(parts), options, hint):
+        place = bisect.bisect_right(starts, finding.start) - 1
+        yield place, replace(finding, start=finding.start - starts[place], end=finding.end - starts[place])
 
 
 def _may_be_cut(finding: Finding, start: int, end: int, length: int) -> bool:

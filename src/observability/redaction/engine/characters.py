@@ -6,6 +6,7 @@ program has imported numpy, or so much has been read that importing it here pays
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import re
 import sys
@@ -33,12 +34,15 @@ _HANGUL: Final = (0xAC00, 0xD7A3)
 _FIRST_CONSONANT: Final = 0x1100
 _SYLLABLES_OF_A_CONSONANT: Final = 588
 _PLANE: Final = 0x10000
+# Ranges of nothing but letters: Cyrillic, Chinese, kana, Hangul.
+_LETTERS_ALONE: Final = ((0x0400, 0x0481), (0x4E00, 0x9FFF), (0x3041, 0x3096), (0x30A1, 0x30FA), _HANGUL)
 _SHORTEST: Final = 2_048  # characters; shorter texts are read faster without numpy
-_LONG: Final = 40_000  # and of those that are mostly ASCII
+_LONG, _LONG_IN_ASCII = 10_000, 16_000  # and of those that are mostly, or all, ASCII
 _STEP: Final = 37  # characters of which one is looked at first
 _ENOUGH: Final = 1_000_000  # characters that are read without numpy before it is imported
 _RARE: Final = 8  # where fewer characters than one in so many are beyond ASCII, they are looked up one by one
 _VERY_RARE: Final = 100
+_FEW: Final = 200
 _TAG: Final = re.compile(TAG.encode())
 _ANY_LETTERS: Final = re.compile(r"[^\W\d_]+")
 
@@ -50,14 +54,17 @@ class _Read:
 
 
 class Characters(NamedTuple):
-    """A text in ASCII, one byte for each character, and with numpy the code and the kind of each character too.
+    """A text in ASCII, one byte for each character, and with numpy what tells its words.
 
-    `codes` has zeros behind the last character; `kinds` is None where all is ASCII. `beyond` holds the kinds of the
-    characters beyond ASCII in order, with or without those between; `signs` is the set of these
-    characters, empty where no value of a name can stand beside them, None where it is not known.
+    `letters` has a byte for each character, the same for a letter with marks and without, or is None where many
+    characters are beyond ASCII; `codes` has their codes then; both have zeros behind the last character. `kinds` is
+    None where all is ASCII. `beyond` holds the kinds that occur of the characters beyond ASCII, plain letters aside;
+    `signs` is the set of these characters, empty where no value of a name can stand beside them, None where it is not
+    known.
     """
 
     data: bytes
+    letters: Any = None
     codes: Any = None
     kinds: Any = None
     beyond: bytes = b""
@@ -67,7 +74,9 @@ class Characters(NamedTuple):
 def read(text: str) -> Characters:
     """Return the characters of a text, sorted as far as that pays."""
     is_ascii = text.isascii()
-    if len(text) < _LONG and (len(text) < _SHORTEST or is_ascii or _is_mostly_ascii(text)):
+    if len(text) < _SHORTEST or (len(text) < _LONG_IN_ASCII and is_ascii):
+        return Characters(data=in_ascii(text))
+    if len(text) < _LONG and not is_ascii and _is_mostly_ascii(text):
         return Characters(data=in_ascii(text))
     if not _uses_numpy(len(text)):
         return Characters(data=in_ascii(text))
@@ -75,40 +84,84 @@ def read(text: str) -> Characters:
 
     if is_ascii:
         data = _without_tags(text.encode())
-        return Characters(data=data, codes=numpy.frombuffer(data + bytes(PADDING), numpy.uint8))
-    wide = numpy.array(text).reshape(1).view(numpy.uint32)
-    codes = numpy.zeros(len(text) + PADDING, numpy.uint16)
-    codes[:-PADDING] = wide if wide.max() < _PLANE else numpy.minimum(wide, _PLANE - 1)
-    in_bytes = codes.astype(numpy.uint8)
+        return Characters(data=data, letters=numpy.frombuffer(data + bytes(PADDING), numpy.uint8))
+    codes = _codes(text)
     is_beyond = codes >= FIRST_BEYOND_ASCII
-    if numpy.count_nonzero(is_beyond) * _RARE < len(codes):
-        places = numpy.flatnonzero(is_beyond)
-        codes_beyond = codes.take(places)
-        signs = [*set(codes_beyond.tolist())]
-        kinds_beyond = kind_table().take(codes_beyond)
-        in_bytes[places] = _in_bytes(kinds_beyond)
-        kinds = numpy.zeros(len(codes), numpy.uint8)
-        kinds[places] = kinds_beyond
-    else:
-        signs = _signs(codes) if _may_hold_values(codes, is_beyond) else []
-        kinds = kinds_beyond = kind_table().take(codes)
-        numpy.copyto(in_bytes, _in_bytes(kinds), where=is_beyond)
+    is_rare = numpy.count_nonzero(is_beyond) * _RARE < len(codes)
+    return _with_few_beyond(codes, is_beyond) if is_rare else _with_many_beyond(codes, is_beyond)
+
+
+def _codes(text: str) -> Any:
+    """Return the code of each character, in a byte where that holds all."""
+    import numpy
+
+    with contextlib.suppress(UnicodeEncodeError):
+        return numpy.frombuffer(text.encode("latin-1"), numpy.uint8)
+    return numpy.array(text).reshape(1).view(numpy.uint32)
+
+
+def _with_few_beyond(codes: Any, is_beyond: Any) -> Characters:
+    """Return the characters of a text of which few are beyond ASCII: these are looked up one by one."""
+    import numpy
+
+    places = numpy.flatnonzero(is_beyond)
+    codes_beyond = codes.take(places) if codes.itemsize == 1 else numpy.minimum(codes.take(places), _PLANE - 1)
+    kinds_beyond = kind_table().take(codes_beyond)
+    kinds = numpy.zeros(len(codes) + PADDING, numpy.uint8)
+    kinds[places] = kinds_beyond
+    letters = numpy.zeros(len(codes) + PADDING, numpy.uint8)
+    letters[:-PADDING] = codes
+    in_bytes = letters[:-PADDING].copy()
+    letters[places] = letter_table().take(codes_beyond)
+    in_bytes[places] = _in_bytes(kinds_beyond)
+    return Characters(
+        data=_without_tags(in_bytes.tobytes()),
+        letters=letters,
+        kinds=kinds,
+        beyond=kinds_beyond.tobytes(),
+        signs=_signs(codes_beyond),
+    )
+
+
+def _with_many_beyond(codes: Any, is_beyond: Any) -> Characters:
+    """Return the characters of a text in another script, of which those that are no plain letters are looked up."""
+    import numpy
+
+    wide, codes = codes, numpy.zeros(len(codes) + PADDING, numpy.uint16)
+    codes[:-PADDING] = wide if wide.itemsize == 1 or wide.max() < _PLANE else numpy.minimum(wide, _PLANE - 1)
+    is_beyond = numpy.append(is_beyond, [False] * PADDING)
+    is_letter = numpy.zeros(len(codes), numpy.bool_)
+    sample = codes[::_STEP]
+    for first, last in _LETTERS_ALONE:
+        if (sample - numpy.uint16(first) <= last - first).any():
+            is_letter |= codes - numpy.uint16(first) <= last - first
+    kinds = is_letter.view(numpy.uint8) * numpy.uint8(LETTER)
+    places = numpy.flatnonzero(is_beyond > is_letter)
+    kinds_of_others = kind_table().take(codes.take(places))
+    kinds[places] = kinds_of_others
+    beyond = is_beyond.view(numpy.uint8)
+    in_bytes = codes.astype(numpy.uint8)
+    in_bytes &= beyond - numpy.uint8(1)
+    in_bytes |= beyond * numpy.uint8(ord("?"))
+    in_bytes[places] = _in_bytes(kinds_of_others)
     return Characters(
         data=_without_tags(in_bytes[:-PADDING].tobytes()),
         codes=codes,
         kinds=kinds,
-        beyond=kinds_beyond.tobytes(),
-        signs=frozenset(map(chr, signs)),
+        beyond=kinds_of_others.tobytes(),
+        signs=_signs(codes) if _may_hold_values(codes, is_beyond) else frozenset(),
     )
 
 
-def _signs(codes: Any) -> list[int]:
-    """Return the code of each character that occurs, once."""
+def _signs(codes: Any) -> frozenset[str]:
+    """Return each character that occurs, once."""
     import numpy
 
-    occurs = numpy.zeros(_PLANE, numpy.bool_)
+    if len(codes) < _FEW:
+        return frozenset(map(chr, codes.tolist()))
+    occurs = numpy.zeros(1 << 8 * codes.itemsize if codes.itemsize < 4 else _PLANE, numpy.bool_)
     occurs[codes] = True
-    return [*numpy.flatnonzero(occurs).tolist()]
+    return frozenset(map(chr, numpy.flatnonzero(occurs).tolist()))
 
 
 def _may_hold_values(codes: Any, is_beyond: Any) -> bool:
@@ -172,8 +225,11 @@ def kind_table() -> Any:
 
 
 @functools.cache
-def base_table() -> Any:
-    """Return for each character of Unicode's first plane its letter without marks, in lower case."""
+def letter_table() -> Any:
+    """Return a byte for each character of Unicode's first plane: that of its letter without marks, in lower case.
+
+    Those beyond ASCII have the bytes from 128 on, several the same.
+    """
     import numpy
 
     letters = numpy.arange(_PLANE, dtype=numpy.uint16)
@@ -184,12 +240,18 @@ def base_table() -> Any:
     first, last = _HANGUL
     syllables = numpy.arange(last - first + 1) // _SYLLABLES_OF_A_CONSONANT
     letters[first : last + 1] = _FIRST_CONSONANT + syllables
-    return letters
+    is_beyond = letters >= FIRST_BEYOND_ASCII
+    folded = (letters ^ (letters >> 8)) | FIRST_BEYOND_ASCII
+    return numpy.where(is_beyond, folded, letters).astype(numpy.uint8)
 
 
 _ALNUM: Final = bytes(
     ord("a") if code < FIRST_BEYOND_ASCII and chr(code).isalnum() else ord(" ") for code in range(256)
 )
+
+
+_OCTET: Final = bytes(8)
+_FULL: Final = 0xFF
 
 
 def long_runs(data: bytes, first: int, length: int) -> Iterable[tuple[int, int]]:
@@ -198,17 +260,25 @@ def long_runs(data: bytes, first: int, length: int) -> Iterable[tuple[int, int]]
         return _long_runs_by_search(data, first, length)
     import numpy
 
-    before = max(0, first - 1)
-    signs = numpy.frombuffer(b"%c%b " % (0, data[before:]), numpy.uint8)
-    begins_run = ((signs | 32) - numpy.uint8(ord("a")) < 26) | (signs - numpy.uint8(ord("0")) < 10)
-    reach = 1  # characters of which each place tells whether all are letters or digits
-    while reach < length:
-        step = min(reach, length - reach)
-        begins_run = begins_run[:-step] & begins_run[step:]
-        reach += step
-    starts = numpy.flatnonzero(begins_run[1:] > begins_run[:-1]) + before
-    stops = numpy.flatnonzero(begins_run[1:] < begins_run[:-1]) + before + length - 1
-    return zip(starts.tolist(), stops.tolist(), strict=True)
+    signs = numpy.frombuffer(b"%b%b%b" % (_OCTET, data[first:], _OCTET), numpy.uint8)
+    is_alnum = ((signs | 32) - numpy.uint8(ord("a")) < 26) | (signs - numpy.uint8(ord("0")) < 10)
+    octets = numpy.packbits(is_alnum)  # a long run fills one of these at least
+    is_full = octets == _FULL
+    edges = numpy.flatnonzero(is_full[1:] != is_full[:-1])
+    before, last = edges[::2], edges[1::2]
+    starts = before * 8 - _ones(last=True).take(octets.take(before)) + first
+    stops = last * 8 + _ones(last=False).take(octets.take(last + 1)) + first
+    is_long = stops - starts >= length
+    return zip(starts[is_long].tolist(), stops[is_long].tolist(), strict=True)
+
+
+@functools.cache
+def _ones(*, last: bool) -> Any:
+    """Return for each octet how many ones it begins with or, where `last`, ends with."""
+    import numpy
+
+    octets = [f"{octet:08b}" for octet in range(256)]
+    return numpy.array([len(bits) - len(bits.rstrip("1") if last else bits.lstrip("1")) for bits in octets])
 
 
 def _long_runs_by_search(data: bytes, first: int, length: int) -> Iterator[tuple[int, int]]:

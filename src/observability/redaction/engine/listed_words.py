@@ -1,23 +1,24 @@
 """Find where twelve words of the BIP-39 lists follow one another: few texts have such a place beside a phrase's.
 
 Every twelfth word is looked up, and those before it as long as they are listed. In very long texts, and in
-long ones with characters beyond ASCII, all words are looked up at once with numpy, by their first letters and their
-lengths. Either may report a place too many, but none too few.
+long ones with characters beyond ASCII, every sixth word is looked up with numpy, by its first letters and its
+length, and those between only where two of them may be listed. Either may report a place too many, but none too few.
 """
 
 from __future__ import annotations
 
 import functools
+import re
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 from src.observability.redaction.engine import characters, word_columns
-from src.observability.redaction.engine.characters import LETTER, LETTER_BITS, MARK, PADDING, Characters
+from src.observability.redaction.engine.characters import LETTER_BITS, MARK, PADDING, Characters
 from src.observability.redaction.judging import checks
 from src.observability.redaction.rules import phrase_layouts, seed_phrases
-from src.observability.redaction.rules.gates import HTML_NAMES
+from src.observability.redaction.rules.gates import HTML_SIGN
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterator
+    from collections.abc import Callable, Container, Iterator
 
 _FEWEST: Final = checks.BIP39_SIZES[0]
 _TWELVE: Final = b"\1" * _FEWEST
@@ -29,11 +30,14 @@ _IN_LOWER_CASE: Final = bytes(
 _OR_UNKNOWN: Final = _IN_LOWER_CASE[: ord("?")] + b"?" + _IN_LOWER_CASE[ord("?") + 1 :]
 _ANY_LETTER: Final = b"abcdefghijklmnopqrstuvwxyz"
 _RARE: Final = 20  # characters to one beyond ASCII
-_HTML_SIGNS: Final = tuple(f"&{name};".encode() for name in HTML_NAMES)
+_HTML_SIGN: Final = re.compile(HTML_SIGN.encode())
+_BLANKS: Final = b" " * 8
 _ESCAPED_BLANKS: Final = (b"\\n", b"\\r", b"\\t")
-_SHORTEST_LATIN, _LONGEST = 3, 12  # letters of a listed word, its marks not counted
+_SAMPLE: Final = _FEWEST // 2  # words of which one is looked up first
+_BETWEEN: Final = ((3,), (1, 2, 4, 5))  # how far before the second of two such the words between them stand
 _READ: Final = 4  # letters of a word by which it is looked up
 _TABLE_BITS: Final = 19
+_LOWER_CASE: Final = 0x20202020
 _PRIME, _GOLDEN = 0x01000193, 0x9E3779B1  # of a multiplicative hash
 
 Text = TypeVar("Text", str, bytes)
@@ -56,7 +60,7 @@ def search(text: str, chars: Characters) -> Words:
     """Return where words that may be listed follow one another, whatever stands between them, or stand in columns."""
     if len(text) < _SHORTEST:
         return NONE
-    if chars.codes is not None:
+    if chars.letters is not None or chars.codes is not None:
         places, columns = _search_all(chars)
     elif text.isascii():
         letters = _without_escapes(chars.data).translate(_IN_LOWER_CASE)
@@ -72,9 +76,7 @@ def search(text: str, chars: Characters) -> Words:
 
 def _without_html(data: bytes) -> bytes:
     """Return a text of the same length with blanks for the signs that HTML names."""
-    for sign in _HTML_SIGNS:
-        data = data.replace(sign, b" " * len(sign))
-    return data
+    return _HTML_SIGN.sub(lambda sign: _BLANKS[: len(sign[0])], data)
 
 
 def _without_escapes(data: bytes) -> bytes:
@@ -153,40 +155,50 @@ def _runs(flags: bytes) -> Iterator[tuple[int, int]]:
 
 
 def _search_all(chars: Characters) -> Words:
-    """Return the places and the columns of a text whose words are looked up all at once."""
+    """Return the places and the columns of a text whose words are looked up by sample."""
     import numpy
 
-    codes, positions = chars.codes, None
+    positions = None
     scripts = _letters_in_ascii(chars.data)
+    letters, codes = chars.letters, chars.codes
     if chars.kinds is not None:
         numpy.maximum(scripts, chars.kinds >> numpy.uint8(LETTER_BITS), out=scripts)
         if MARK in chars.beyond:
             positions = numpy.flatnonzero(chars.kinds != MARK)
-            scripts, codes = scripts.take(positions), codes.take(positions)
+            scripts = scripts.take(positions)
+            letters, codes = (None if each is None else each.take(positions) for each in (letters, codes))
     starts, ends = _edges(scripts)
-    lengths = ends - starts
-    is_plausible = lengths >= _SHORTEST_LATIN
-    if chars.kinds is not None:
-        is_plausible |= scripts.take(starts) == LETTER >> LETTER_BITS
-    is_plausible &= lengths <= _LONGEST
+    keys = _keys_by_place(codes) if letters is None else _keys_at_once(letters)
 
-    def spans(numbers: Any) -> tuple[Any, Any]:
-        chosen = starts.take(numbers), ends.take(numbers)
-        return chosen if positions is None else (positions.take(chosen[0]), positions.take(chosen[1]))
-
-    def is_listed(numbers: Any) -> bytes:
-        flags = _table().take(_keys(codes, starts.take(numbers), ends.take(numbers)))
-        return bytes((flags & is_plausible.take(numbers)).tobytes())
+    def is_listed(numbers: Any) -> Any:
+        return _table().take(keys(starts[numbers], ends[numbers]))
 
     in_text = (starts, ends) if positions is None else (positions.take(starts), positions.take(ends))
-    columns = word_columns.columns(chars.data, *in_text, is_listed)
-    chosen = _in_long_runs(is_plausible)
-    flags = _table().take(_keys(codes, starts.take(chosen), ends.take(chosen))).tobytes()
-    places: list[Place] = []
-    if _TWELVE in flags:
-        firsts, lasts = spans(chosen)
-        places = [(int(firsts[first]), int(lasts[end - 1])) for first, end in _runs(flags)]
+    columns = word_columns.columns(chars, *in_text, lambda numbers: bytes(is_listed(numbers).tobytes()))
+    places = [(int(in_text[0][first]), int(in_text[1][end - 1])) for first, end in _twelves(len(starts), is_listed)]
     return Words(places=places, columns=[*columns])
+
+
+def _twelves(count: int, is_listed: Callable[[Any], Any]) -> Iterator[tuple[int, int]]:
+    """Yield the first and the last number, plus one, of twelve words or more in a row that may be listed.
+
+    Every sixth word is looked up first: two of them, and so all between them, are among any twelve in a row.
+    """
+    import numpy
+
+    samples = numpy.arange(_SAMPLE - 1, count, _SAMPLE)
+    flags = is_listed(samples)
+    lasts = samples[1:][(flags[1:] & flags[:-1]).view(numpy.bool_)]
+    for between in _BETWEEN if len(lasts) else ():
+        flags = is_listed((lasts[:, None] - numpy.array(between)).ravel())
+        lasts = lasts[flags.reshape(-1, len(between)).all(axis=1)]
+        if not len(lasts):
+            return
+    near = numpy.zeros(count + 1, numpy.uint8)
+    numbers = (lasts[:, None] + numpy.arange(1 - _FEWEST, _SAMPLE)).ravel()
+    numbers = numbers[(numbers >= 0) & (numbers < count)]
+    near[numbers] = is_listed(numbers)
+    yield from _runs(near.tobytes())
 
 
 def _letters_in_ascii(data: bytes) -> Any:
@@ -212,36 +224,69 @@ def _edges(scripts: Any) -> tuple[Any, Any]:
     import numpy
 
     changes = scripts[1:] != scripts[:-1]
-    edges = numpy.flatnonzero(changes) + 1
+    edges = numpy.flatnonzero(changes)
+    edges += 1
     if scripts[0]:
         edges = numpy.append(0, edges)
-    is_word = scripts > 0
-    meeting = numpy.flatnonzero(changes & is_word[1:] & is_word[:-1]) + 1
-    if len(meeting):
-        edges = numpy.insert(edges, numpy.searchsorted(edges, meeting), meeting)
+    if scripts.max() > 1:
+        is_word = scripts > 0
+        meeting = numpy.flatnonzero(changes & is_word[1:] & is_word[:-1]) + 1
+        if len(meeting):
+            edges = numpy.insert(edges, numpy.searchsorted(edges, meeting), meeting)
     return edges[::2], edges[1::2]
 
 
-def _in_long_runs(is_plausible: Any) -> Any:
-    """Return the places of twelve words or more that are plausible in a row, each time with the word behind them."""
+def _keys_at_once(letters: Any) -> Callable[[Any, Any], Any]:
+    """Return a function that gives, for where words begin and end, a number made of a word's letters and its length.
+
+    The first four letters count, which are read as one number.
+    """
     import numpy
 
-    breaks = numpy.flatnonzero(~is_plausible)
-    lengths = numpy.diff(breaks, prepend=-1, append=len(is_plausible))
-    return numpy.flatnonzero(numpy.repeat(lengths > _FEWEST, lengths)[: len(is_plausible)])
+    fours = numpy.ndarray(len(letters) - PADDING + 1, "<u4", buffer=letters, strides=(1,))
+
+    def keys(starts: Any, ends: Any) -> Any:
+        sizes = (ends - starts).astype(numpy.uint32)
+        first = fours[starts] | numpy.uint32(_LOWER_CASE)
+        first &= _letters_of_size().take(numpy.minimum(sizes, _READ))
+        return _mixed(first, sizes)
+
+    return keys
 
 
-def _keys(codes: Any, starts: Any, ends: Any) -> Any:
-    """Return a number for each word, made of its first letters and its length."""
+def _keys_by_place(codes: Any) -> Callable[[Any, Any], Any]:
+    """Return a function that gives the same numbers for a text whose characters have these codes."""
     import numpy
 
-    lengths = (ends - starts).astype(numpy.uint32)
-    keys = lengths.copy()
-    bases = characters.base_table()
-    for place in range(_READ):
-        letters = bases.take(codes.take(starts + place)) * (lengths > place)
-        keys = keys * numpy.uint32(_PRIME) + letters
-    return (keys * numpy.uint32(_GOLDEN)) >> numpy.uint32(32 - _TABLE_BITS)
+    letters = characters.letter_table()
+
+    def keys(starts: Any, ends: Any) -> Any:
+        sizes = (ends - starts).astype(numpy.uint32)
+        first = numpy.zeros(len(starts), numpy.uint32)
+        for place in range(_READ):
+            first |= letters.take(codes.take(starts + place)).astype(numpy.uint32) << numpy.uint32(8 * place)
+        first |= numpy.uint32(_LOWER_CASE)
+        first &= _letters_of_size().take(numpy.minimum(sizes, _READ))
+        return _mixed(first, sizes)
+
+    return keys
+
+
+def _mixed(letters: Any, sizes: Any) -> Any:
+    import numpy
+
+    letters ^= sizes * numpy.uint32(_PRIME)
+    letters *= numpy.uint32(_GOLDEN)
+    letters >>= numpy.uint32(32 - _TABLE_BITS)
+    return letters
+
+
+@functools.cache
+def _letters_of_size() -> Any:
+    """Return for each number of letters below five the bits that they take."""
+    import numpy
+
+    return numpy.array([0, 0xFF, 0xFFFF, 0xFFFFFF, 0xFFFFFFFF], numpy.uint32)
 
 
 @functools.cache
@@ -254,6 +299,7 @@ def _table() -> Any:
     codes = codes[characters.kind_table().take(codes) != MARK]
     ends = numpy.flatnonzero(codes == ord("\n"))
     starts = numpy.append(0, ends[:-1] + 1)
+    keys = _keys_by_place(numpy.append(codes, [0] * PADDING))
     table = numpy.zeros(1 << _TABLE_BITS, numpy.uint8)
-    table[_keys(numpy.append(codes, [0] * PADDING), starts, ends)] = 1
+    table[keys(starts, ends)] = 1
     return table

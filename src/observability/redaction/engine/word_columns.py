@@ -17,6 +17,8 @@ from src.observability.redaction.rules import seed_phrases
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from src.observability.redaction.engine.characters import Characters
+
 _FEWEST: Final = checks.BIP39_SIZES[0]
 _SEPARATORS: Final = (b"\n", b"}", b">", b")")  # of lines, of objects, of items in HTML, of calls
 BLANKS: Final = dict(zip(map(ord, _SEPARATORS), b"\n\r\v\f", strict=True))
@@ -34,17 +36,19 @@ Spans = list[tuple[int, int]]
 """The start and the end of each word of a column."""
 
 
-def columns(data: bytes, starts: Any, ends: Any, is_listed: Callable[[Any], bytes]) -> Iterator[Spans]:
+def columns(chars: Characters, starts: Any, ends: Any, is_listed: Callable[[Any], bytes]) -> Iterator[Spans]:
     """Yield the columns of a text whose words begin and end at these places, as arrays of numpy.
 
     `is_listed` tells for the numbers of words, by a byte each, whether they may be on a list.
     """
     import numpy
 
-    signs = numpy.frombuffer(data, numpy.uint8)
-    for separator in _SEPARATORS if len(starts) >= _FEWEST else ():
-        places = numpy.flatnonzero(signs == separator[0]) if separator in data else ()
-        if len(places) < _FEWEST - 1 or not _has_alike(starts, places):
+    if len(starts) < _FEWEST:
+        return
+    signs = numpy.frombuffer(chars.data, numpy.uint8)
+    codes = chars.letters if chars.codes is None else chars.codes
+    for places in _places_of_separators(signs):
+        if not _has_alike(starts, places):
             continue
         bounds = numpy.concatenate([[0], numpy.searchsorted(starts, places), [len(starts)]])
         sizes = numpy.diff(bounds)
@@ -54,13 +58,28 @@ def columns(data: bytes, starts: Any, ends: Any, is_listed: Callable[[Any], byte
             before, behind = max(0, int(bounds[first]) - size), min(len(starts), int(bounds[first + count + 1]) + size)
             for place in range(size):
                 numbers = numpy.arange(before + place, behind, size)
-                letters = signs.take(starts.take(numbers))
+                letters = codes.take(starts.take(numbers))
                 if numpy.count_nonzero(letters[1:] != letters[:-1]) < _LEAST_CHANGES:
                     continue  # the same word in each row
                 for row, rows in _runs(is_listed(numbers), _FEWEST):
                     chosen = numbers[row : row + rows]
                     if rows <= _MOST_ROWS:
                         yield [*zip(starts.take(chosen).tolist(), ends.take(chosen).tolist(), strict=True)]
+
+
+def _places_of_separators(signs: Any) -> Iterator[Any]:
+    """Yield where each separator stands that may end the rows of a column."""
+    import numpy
+
+    is_separator = signs == _SEPARATORS[0][0]
+    for separator in _SEPARATORS[1:]:
+        is_separator |= signs == separator[0]
+    places = numpy.flatnonzero(is_separator)
+    kinds = signs.take(places)
+    for separator in _SEPARATORS:
+        of_kind = places[kinds == separator[0]]
+        if len(of_kind) >= _FEWEST - 1:
+            yield of_kind
 
 
 def _has_alike(starts: Any, places: Any) -> bool:

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import functools
 import html
+import itertools
+import operator
 import re
 from typing import TYPE_CHECKING, Final
 
 from src.observability.redaction.judging import checks
-from src.observability.redaction.judging.unescaped import Decoded, places_of, replaced, without
+from src.observability.redaction.judging.unescaped import Decoded, places_of, without
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from src.observability.redaction.judging.unescaped import Replacement
-
 # A byte of ASCII with any number of backslashes, a reference of HTML.
-_REFERENCE: Final = re.compile(r"&(?:#(?:[xX][0-9a-fA-F]{1,6}|[0-9]{1,7})|nbsp|quot|apos|amp|lt|gt);")
-_SPELLED: Final = re.compile(rf"\\{{1,16}}x(?:0[9aAdD]|[2-7][0-9a-fA-F])|{_REFERENCE.pattern}")
+_REFERENCE: Final = re.compile(r"(&(?:#(?:[xX][0-9a-fA-F]{1,6}|[0-9]{1,7})|nbsp|quot|apos|amp|lt|gt);)")
+_SPELLED: Final = re.compile(rf"(\\{{1,16}}x(?:0[9aAdD]|[2-7][0-9a-fA-F])|{_REFERENCE.pattern[1:-1]})")
 _WIDE: Final = re.compile(r"[\uff10-\uff19\uff21-\uff3a\uff41-\uff5a]{3}")
 _WIDE_BYTE: Final = b"\xff"  # the upper of the two bytes of a full-width sign in UTF-16
 _TO_ASCII: Final = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)}
@@ -36,7 +36,15 @@ _WORD_KEYS: Final = re.compile(
 
 def spelled(text: str) -> Decoded | None:
     """Return the text with its characters that are spelled out; None where none are."""
-    return replaced(text, _spelled(text))
+    # A pattern that begins with one fixed character is searched for quickly.
+    pieces = (_SPELLED if "\\x" in text else _REFERENCE).split(text)
+    if len(pieces) == 1:
+        return None
+    written = pieces[1::2]
+    pieces[1::2] = map(_meaning, written)
+    ends = [*itertools.accumulate(map(len, pieces))]
+    removed = itertools.accumulate(map(operator.sub, map(len, written), map(len, pieces[1::2])))
+    return Decoded(text="".join(pieces), decoded_at=ends[:-1:2], removed=[*removed])
 
 
 def word_list(text: str, *, has_runs: bool) -> Decoded | None:
@@ -76,18 +84,10 @@ def _has_wide(text: str) -> bool:
     return _WIDE_BYTE in codes and 3 * _WIDE_BYTE in codes[1::2]
 
 
-def _spelled(text: str) -> Iterator[Replacement]:
-    """Yield the characters that are spelled out, each with what it spells."""
-    # A pattern that begins with one fixed character is searched for quickly.
-    for match in (_SPELLED if "\\x" in text else _REFERENCE).finditer(text):
-        written = match[0]
-        char = chr(int(written[-2:], 16)) if written[0] == "\\" else _meaning(written)
-        if len(char) == 1:
-            yield *match.span(), char
-
-
-@functools.lru_cache(maxsize=256)
-def _meaning(reference: str) -> str:
-    return (
-        " " if reference == "&nbsp;" else html.unescape(reference)
-    )  # a blank is one, whether lines break at it or not
+@functools.lru_cache(maxsize=512)
+def _meaning(written: str) -> str:
+    """Return the character that is spelled out, or what is written where it spells none."""
+    if written[0] == "\\":
+        return chr(int(written[-2:], 16))
+    char = html.unescape(written) if written != "&nbsp;" else " "  # a blank, whether lines break at it or not
+    return char if len(char) == 1 else written

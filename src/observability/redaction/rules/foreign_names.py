@@ -32,36 +32,44 @@ _VALUE: Final = re.compile(
 _PRIVATE_KEY: Final = re.compile(r"(?:0x)?[0-9a-fA-F]{64}\Z")
 
 
+# What several names have in common, each with a sign beyond ASCII: it is searched for once.
+_SHARED: Final = ("Schlüssel", "ключ", "фраза", "lé ", "密", "私", "助", "개인", "니모닉", "シ")
+
+
 class _Name(NamedTuple):
-    """A name, with the kind of its values, one of its signs beyond ASCII, and all of these."""
+    """A name, with the kind of its values, and its signs beyond ASCII."""
 
     word: str
     kind: str
-    sign: str
     signs: frozenset[str]
 
 
-def _name(word: str, kind: str) -> _Name:
-    signs = [sign for sign in word if not sign.isascii()]
-    return _Name(word=word, kind=kind, sign=signs[-1], signs=frozenset(signs))
+def _by_shared_part() -> dict[str, list[_Name]]:
+    names: dict[str, list[_Name]] = {}
+    for kind, words in _NAMES.items():
+        for word in words:
+            signs = frozenset(sign for sign in word if not sign.isascii())
+            shared = next((part for part in _SHARED if part in word), word)
+            names.setdefault(shared, []).append(_Name(word=word, kind=kind, signs=signs))
+    return names
 
 
-_ALL: Final = tuple(_name(word, kind) for kind, words in _NAMES.items() for word in words)
-_LAST_SIGNS: Final = frozenset(name.sign for name in _ALL)
+_ALL: Final = _by_shared_part()
+_LAST_SIGNS: Final = {part: next(sign for sign in reversed(part) if not sign.isascii()) for part in _ALL}
 
 
 def find(scan: Scan, signs: frozenset[str] | None) -> None:
     """Find the values of such names in a text with these characters beyond ASCII; None where they are not known."""
-    if signs is None:
-        present = {sign for sign in _LAST_SIGNS if sign in scan.text}
-        names = [name for name in _ALL if name.sign in present]
-    else:
-        names = [name for name in _ALL if name.signs <= signs]
-    for name in names:
-        place = scan.text.find(name.word)
+    text = scan.text
+    for part, all_names in _ALL.items():
+        names = all_names if signs is None else [name for name in all_names if name.signs <= signs]
+        place = text.find(part) if names and (signs is not None or _LAST_SIGNS[part] in text) else -1
         while place >= 0:
-            _find_value(scan, place + len(name.word), name.kind)
-            place = scan.text.find(name.word, place + len(name.word))
+            for name in names:
+                start = place - name.word.index(part)
+                if start >= 0 and text.startswith(name.word, start):
+                    _find_value(scan, start + len(name.word), name.kind)
+            place = text.find(part, place + 1)
 
 
 def _find_value(scan: Scan, end: int, kind: str) -> None:
