@@ -1,5 +1,7 @@
 """Bound every read of a plain HTTP client by the deadline of the running call, headers of replies included.
 
+The head of a request is sent together with its body, where that is short: each write wakes the server up.
+
 A client's read timeout starts anew with every byte. `bounded_body` looks at the deadline between the pieces of a body;
 while headers arrive, or `100 Continue` after `100 Continue`, no hook of the client runs. So its connections are wrapped
 where they are made. (In asyncio the driver enforces the deadline.)
@@ -9,10 +11,12 @@ from __future__ import annotations
 
 import sys
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+_SHORT_BODY: Final = 32_768  # bytes; copying a longer body behind its head costs as much as another write
 
 
 def install(client: Any, remaining_s: Callable[[], float | None]) -> None:
@@ -42,12 +46,28 @@ class _Stream:
     def __init__(self, stream: Any, remaining_s: Callable[[], float | None]) -> None:
         self._stream = stream
         self._remaining_s = remaining_s
+        self._head = b""  # of a request whose body has not been written yet
         self.get_extra_info = stream.get_extra_info
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        return bytes(self._stream.read(max_bytes, self._within(timeout, self.read_timeout)))
+        if self._head:
+            self._write(b"", timeout)
+        data: bytes = self._stream.read(max_bytes, self._within(timeout, self.read_timeout))
+        return data
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        # A body follows, or an empty write that ends the request.
+        if buffer[:5] == b"POST " and buffer[-4:] == b"\r\n\r\n" and not self._head:
+            self._head = buffer
+        elif buffer or self._head:
+            self._write(buffer, timeout)
+
+    def _write(self, buffer: bytes, timeout: float | None) -> None:
+        head, self._head = self._head, b""
+        if head and len(buffer) > _SHORT_BODY:
+            self._stream.write(head, self._within(timeout, self.write_timeout))
+        elif head:
+            buffer = head + buffer
         self._stream.write(buffer, self._within(timeout, self.write_timeout))
 
     def close(self) -> None:
