@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import sys
 from typing import TYPE_CHECKING, Any
 
 import google.auth
+import openai
 import pytest
 from google.auth.exceptions import DefaultCredentialsError
 from google.oauth2.credentials import Credentials
 
 from src.models import ModelFactory
-from src.models.errors import AuthenticationFailed, ConnectionFailed, ModelUnavailable
+from src.models.errors import AuthenticationFailed, ConnectionFailed, ModelError, ModelUnavailable
 from tests.servers import Reply, Server, chat_reply, claude_reply
 
 if TYPE_CHECKING:
@@ -177,3 +179,36 @@ def test_the_old_google_sdk_takes_default_credentials(gemini_server: Server, mon
     monkeypatch.setattr(google.auth, "default", default)
     assert old_google(gemini_server).chat("Trend?").content == "hi"
     assert key_sent(gemini_server) == "Bearer token-of-the-account"
+
+
+@pytest.mark.parametrize("provider", ["openai", "deepseek"])
+def test_openais_module_asks_nothing_without_a_key(
+    provider: str, chat_server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    model = ModelFactory.get_model(provider, "gpt-4o", base_url=chat_server.url, compat="openai module")
+    monkeypatch.setattr(openai, "api_key", None)
+    monkeypatch.setattr(openai, "base_url", chat_server.url)
+    monkeypatch.setattr(openai, "_client", None)
+    with pytest.raises(TypeError) as raised:  # the words of the version that is installed
+        openai.chat.completions.create(model="gpt-4o", messages=[])
+    for ask in (
+        lambda: model.chat("Trend?"),
+        lambda: list(model.stream_chat("Trend?")),
+        lambda: asyncio.run(model.achat("Trend?")),
+    ):
+        with pytest.raises(TypeError, match=re.escape(str(raised.value))) as error:
+            ask()
+        assert isinstance(error.value, ModelError)
+        assert not isinstance(error.value, openai.OpenAIError)
+    assert not chat_server.received
+
+
+def test_openais_module_sends_the_key_that_its_client_does(
+    chat_server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "key-own")
+    for settings, sent in (({}, "key-own"), ({"api_key": None}, "key-own"), ({"api_key": "key-named"}, "key-named")):
+        model = ModelFactory.get_model("openai", "gpt-4o", base_url=chat_server.url, compat="openai module", **settings)
+        assert model.chat("Trend?").content == "hi"
+        assert key_sent(chat_server) == f"Bearer {sent}"

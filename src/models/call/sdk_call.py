@@ -60,7 +60,7 @@ class SdkCall(Call):
     def _refuse_without_key(self) -> None:
         """Raise what the SDK's calls raise without a key, where making its client raises nothing."""
         if self._compat.lacks_key:
-            raise AuthenticationFailed(self._compat.sdk.no_key)
+            raise (self._compat.sdk.no_key_raises or AuthenticationFailed)(self._compat.sdk.no_key)
 
     # A whole reply.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -25,6 +25,7 @@ class Sdk:
         module: What is imported for it.
         client: The class of its clients; empty where making one without a key raises nothing.
         no_key: What its calls raise without a key, where it has no clients that could; they then ask nothing.
+        no_key_raises: As which class; the factory's AuthenticationFailed where it is None.
         provider: Whose SDK it is: its own variables for key and address are of this provider.
         others: Providers that are asked through it at their own addresses, each with that address.
         keys: The environment variables with the key, in the SDK's order.
@@ -43,6 +44,7 @@ class Sdk:
     provider: str
     client: str = ""
     no_key: str = ""
+    no_key_raises: type[Exception] | None = None
     others: Mapping[str, str] = field(default_factory=dict)
     keys: tuple[str, ...] = ()
     token: str = ""
@@ -81,24 +83,34 @@ _THROUGH_OPENAI: Final = MappingProxyType(
         "ollama": "http://localhost:11434/v1",
     }
 )
+_OPENAI: Final = Sdk(
+    name="openai",
+    module="openai",
+    client="OpenAI",
+    provider="openai",
+    others=_THROUGH_OPENAI,
+    keys=("OPENAI_API_KEY",),
+    address="OPENAI_BASE_URL",
+    retries=2,
+    retried="status",
+    longest_wait_s=120.0,
+    refuses_longer_waits=True,
+    timeouts=_seconds(600.0),
+)
+# The module itself asks through a client that needs no key to be made (openai/lib/_module_runtime.py, load_client): its
+# calls fail where the headers are checked (openai/lib/_client_auth.py, sync_validate_headers).
+_OPENAI_MODULE: Final = replace(
+    _OPENAI,
+    client="",
+    no_key="Could not resolve authentication method. Expected either api_key or admin_api_key to be set. Or for the"
+    " `Authorization` header to be explicitly omitted.",
+    no_key_raises=TypeError,
+)
 SDKS: Final[Mapping[str, Sdk]] = MappingProxyType(
     {
         sdk.name: sdk
         for sdk in (
-            Sdk(
-                name="openai",
-                module="openai",
-                client="OpenAI",
-                provider="openai",
-                others=_THROUGH_OPENAI,
-                keys=("OPENAI_API_KEY",),
-                address="OPENAI_BASE_URL",
-                retries=2,
-                retried="status",
-                longest_wait_s=120.0,
-                refuses_longer_waits=True,
-                timeouts=_seconds(600.0),
-            ),
+            _OPENAI,
             # Of the versions before 1, whose calls are methods of the module.
             Sdk(
                 name="openai<1",
@@ -152,6 +164,7 @@ SDKS: Final[Mapping[str, Sdk]] = MappingProxyType(
             Sdk(name="ollama", module="ollama", provider="ollama", keys=("OLLAMA_API_KEY",), address="OLLAMA_HOST"),
         )
     }
+    | {"openai module": _OPENAI_MODULE}
 )
 
 

@@ -71,10 +71,12 @@ def pop(row: Provider, settings: dict[str, Any]) -> tuple[Provider, Compat]:
     settings["base_url"] = str(address) if address else sdk.others.get(row.name)
     key, token = settings.get("api_key"), None
     lacks_key = False
-    if sdk.no_key:
+    if sdk.no_key and not sdk.no_key_raises:
         key, lacks_key = _key_of_module(sdk, row, settings)
     elif key is None or (key == "" and sdk.provider == "gemini"):  # Google's SDKs read their variables for both
         key, token = _own_key(sdk, row)
+        if key is None and sdk.no_key:
+            key, lacks_key = "", True
     settings["api_key"] = key
     row = replace(row, keys=(), base_url=None, needs_key=False)
     if row.name in _OTHER_PROTOCOL and sdk.module == "openai":
@@ -97,7 +99,7 @@ def _own_key(sdk: Sdk, row: Provider) -> tuple[str | None, str | None]:
     token = os.environ.get(sdk.token) if sdk.token and key is None else None
     if key is None and sdk.client:
         raise _missing_key(sdk, row)
-    return (key if row.name == sdk.provider else ""), token
+    return (key if key is None or row.name == sdk.provider else ""), token
 
 
 def _key_of_module(sdk: Sdk, row: Provider, settings: dict[str, Any]) -> tuple[str, bool]:

@@ -30,7 +30,7 @@ _SETS_ENVIRONMENT = re.compile(
     r"dotenv\(|environ\[[^\]]*\]\s*=(?!=)|environ\s*\|=|environ\.(?:update|setdefault)|putenv"
 )
 _OLLAMA_ELSEWHERE = re.compile(r":11434(?:/v1|/api)?/?$")
-_SDK_BY_STYLE = {style: name for name, style in sdk.STYLES.items()} | {"openai<1": "openai"}
+_SDK_BY_STYLE = {style: name for name, style in sdk.STYLES.items()} | {"openai<1": "openai", "openai module": "openai"}
 _BRANCHES = (cst.If, cst.For, cst.While, cst.ExceptHandler, cst.Match, cst.IfExp)
 
 
@@ -91,7 +91,8 @@ def of_module(
     Raises:
         Unprovable: the module is set up in a way that the factory does not support.
     """
-    spec = ModelSpec(provider=sdk.PROVIDERS[sdk_name], compat="openai<1" if is_legacy else sdk.STYLES[sdk_name])
+    style = "openai<1" if is_legacy else "openai module" if sdk_name == "openai" else sdk.STYLES[sdk_name]
+    spec = ModelSpec(provider=sdk.PROVIDERS[sdk_name], compat=style)
     settings_here = _settings_on_module(sdk_name, values)
     keys.take_from_others(spec, sdk_name, settings_here, settings, values)
     if "base_url" in settings_here and not is_none(settings_here["base_url"]):
@@ -222,7 +223,7 @@ def _set_address(spec: ModelSpec, address: cst.BaseExpression, values: Evaluator
     if has_variable_part:
         if spec.provider == "ollama" and is_moved and "/v1" in text:
             spec.provider = "openai"  # wherever the server is, it is called in OpenAI's protocol
-    elif _OLLAMA.match(text) and spec.compat == "openai":
+    elif _OLLAMA.match(text) and spec.compat in ("openai", "openai module"):
         spec.provider = "ollama"
         if text.rstrip("/") == _OLLAMA_IN_OPENAIS_PROTOCOL:
             return
