@@ -196,7 +196,7 @@ def _show(data: dict[str, Any], judge: Judge) -> None:
         out().print(
             f"{escape(data['first'])} was better {data['wins']:,} times, "
             f"{escape(data['second'])} {data['losses']:,} times; "
-            f"{data['undecided']:,} times neither, or it depended on the places. "
+            f"{data['undecided']:,} times neither, or it depended on their order. "
             f"{escape(data['first'])} won {percent(data['share'])} ({low} to {high}) of the decided ones."
         )
     note(

@@ -141,7 +141,7 @@ def _begin_or_tighten(name: str, start: Mapping[str, Any], limits: Mapping[str, 
     """Make the book or tighten its limits, where options say so.
 
     Raises:
-        ValueError: an option makes no sense, or the book stands already with other cash or costs.
+        ValueError: an option makes no sense, or the book exists already with other cash or costs.
     """
     from src.agents.risk import money
     from src.agents.risk_rules import RiskInputError
@@ -156,14 +156,14 @@ def _begin_or_tighten(name: str, start: Mapping[str, Any], limits: Mapping[str, 
         terms["start_usd"] = money.amount_from_zero(terms.pop("cash"), "--cash")
     present = {record.name: record for record in books_of(_reader())}.get(name)
     if present is not None and present.run_id is not None:
-        raise BookError(f"The book {name} is a back-test's: nothing of it changes any more.")
+        raise BookError(f"The book {name} is a back-test's, and cannot be changed.")
     for key, value in terms.items():
         if (
             present is not None
             and (Decimal(present.start_usd) if key == "start_usd" else getattr(present, key)) != value
         ):
             raise BookError(
-                f"The book {name} stands already, with other cash or costs, which never change: "
+                f"The book {name} exists already, with other cash or costs, which never change: "
                 "name another with --book."
             )
     try:

@@ -74,7 +74,7 @@ def _models(text: str | None) -> list[str]:
 
     names = [name.strip() for name in (text or "").split(",") if name.strip()]
     if text is not None and not names:
-        raise ValueError("--models names nobody: give provider:model, separated by commas.")
+        raise ValueError("--models names no model: give provider:model, separated by commas.")
     for name in names:
         ModelFactory.why_unavailable(name)  # raises for a provider that does not exist
     return list(dict.fromkeys(names))
@@ -152,7 +152,7 @@ class _Trial:
             note(f"{count:,} left out: {reason}.")
         show_estimate(figures)
         if not figures.calls and self.chosen.decisions:
-            note("Nothing is to be asked: an earlier trial has all replies.")
+            note("There is nothing to ask: an earlier trial has all replies.")
 
     def refuse_unavailable(self) -> None:
         """Raise where there is nothing to try, or a model cannot be asked."""

@@ -112,7 +112,7 @@ class Call:
             return
         admission, wait_s = limit.reserve(limiter.expected_tokens(request), self._remaining().total), 0.0
         if admission is None:
-            raise RateLimited(f"the limit set here ({limit}) lets this call go only after its deadline")
+            raise RateLimited(f"the limit set here ({limit}) admits this call only after its deadline")
         try:
             while nap_s := min(admission.wait_s(), self._remaining().total, limiter.LONGEST_NAP_S):
                 wait_s += nap_s

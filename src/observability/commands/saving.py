@@ -93,7 +93,7 @@ def writer_for(path: Path) -> type[_JsonLines | _Csv | _Parquet]:
     forms: dict[str, type[_JsonLines | _Csv | _Parquet]] = {".jsonl": _JsonLines, ".csv": _Csv, ".parquet": _Parquet}
     form = forms.get(path.suffix.lower())
     if form is None:
-        raise ValueError(f"{path.name!r:.80} names no form: let it end in .jsonl, .csv or .parquet.")
+        raise ValueError(f"{path.name!r:.80} has no known suffix: let it end in .jsonl, .csv or .parquet.")
     return form
 
 

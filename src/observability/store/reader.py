@@ -119,7 +119,7 @@ def _remedy(error: Exception) -> str:
         return "a process was killed while it changed it; the next traced call undoes that change"
     if getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return "another process has locked it; end that one, or try again"
-    return "look whether the path, which MOONDEV_TRACE_DB names, is right, and whether this user may read it"
+    return "check the path, which MOONDEV_TRACE_DB names, and whether this user may read it"
 
 
 def _stamp(path: Path) -> tuple[int, ...]:

@@ -30,7 +30,7 @@ def test_a_closed_port_is_one_at_which_nothing_answers() -> None:
         unused.bind(("127.0.0.1", 0))
         port = unused.getsockname()[1]
         words = in_words(_error(f"http://127.0.0.1:{port}/hook/secret"), f"http://127.0.0.1:{port}/hook/secret")
-    assert words == f"nothing answers at 127.0.0.1:{port}: look whether the server runs, and whether the port is right"
+    assert words == f"nothing answers at 127.0.0.1:{port}: check that the server runs and that the port is right"
 
 
 def test_behind_a_proxy_it_is_the_proxy_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -45,7 +45,7 @@ def test_behind_a_proxy_it_is_the_proxy_that_does_not_answer(monkeypatch: pytest
 
 @pytest.mark.parametrize(
     ("number", "beginning"),
-    [(socket.EAI_NONAME, "no host hooks.example.invalid is known: look whether the address is right"),
+    [(socket.EAI_NONAME, "no host hooks.example.invalid is known: check the address"),
      (socket.EAI_AGAIN, "the name hooks.example.invalid cannot be looked up now")],
 )  # fmt: skip
 def test_a_name_that_is_not_known_is_told_from_one_that_cannot_be_looked_up(number: int, beginning: str) -> None:
