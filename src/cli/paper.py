@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from src.cli.price_options import DatesOption, DecimalOption, StampsOption, ZoneOption  # noqa: TC001 - typer reads them when it runs
-from src.cli.price_remarks import tell_remarks
+from src.cli.price_remarks import print_remarks
 from src.observability.commands.console import note, print_json, problem
-from src.observability.commands.size_note import tell_size
+from src.observability.commands.size_note import print_size_note
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -127,7 +127,7 @@ def _list_books(*, as_json: bool) -> None:
     from src.judging.paper.summary import summary_of
 
     reader = _reader()
-    tell_size(reader)
+    print_size_note(reader)
     summaries = [summary_of(contents_of(reader, record.name)) for record in books_of(reader)]
     if as_json:
         print_json([paper_views.head(summary) for summary in summaries])
@@ -213,7 +213,7 @@ def _settled(
         for name, path in map(_named, csv)
     ] or _live(live or "", needed, timeframe)
     for candles in loaded:
-        tell_remarks(candles)
+        print_remarks(candles)
     now = datetime.now(UTC)
     markets = [market_of(candles, now, funding=rates) for candles in loaded]
     names = [name or (symbol if len(csv) == 1 else None) for name, _ in map(_named, csv)] or [None] * len(markets)
@@ -258,7 +258,7 @@ def _contents(name: str, *, is_named: bool) -> Contents | None:
     from src.judging.paper.book import books_of, contents_of
 
     reader = _reader()
-    tell_size(reader)
+    print_size_note(reader)
     if not is_named and not any(record.name == name for record in books_of(reader)):
         return None
     return contents_of(reader, name)
@@ -280,7 +280,7 @@ def _spool() -> Spool:
     return spool
 
 
-class Desk:
+class BookSession:
     """A paper book during one decision of `moondev trade`.
 
     Args:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from src.cli.price_remarks import tell_remarks
+from src.cli.price_remarks import print_remarks
 from src.observability.commands.console import note, print_json, problem
 
 if TYPE_CHECKING:
@@ -127,7 +127,7 @@ class _Trial:
 
         spool = _spool()
         new = resolve(name, version)
-        old, entries, other = _past(name, new, against, decisions, StoreReader(spool.path))
+        old, entries, other = _past_decisions(name, new, against, decisions, StoreReader(spool.path))
         chosen = choose(entries, old, StoreReader(spool.path), decisions)
         chosen.left_out.update(other)
         plan = make_plan(lanes_of(chosen.decisions, models, both=both), old, new)
@@ -185,7 +185,9 @@ class _Trial:
         finish()
         comparisons = [compare(lane.name, pairs) for lane, pairs in results]
         if as_json:
-            print_json(self.data() | self._asked() | {"comparisons": [comparison_data(item) for item in comparisons]})
+            print_json(
+                self.data() | self._spending() | {"comparisons": [comparison_data(item) for item in comparisons]}
+            )
         else:
             for item in comparisons:
                 show_comparison(item, self.old.version, self.new.version)
@@ -209,7 +211,7 @@ class _Trial:
         """Return how many decisions are on a time that a model may have been trained on."""
         return sum(item.entry.decision.book == "inside" for item in self.chosen.decisions)
 
-    def _asked(self) -> dict[str, Any]:
+    def _spending(self) -> dict[str, Any]:
         asker = self.asker
         return {"calls": asker.calls, "cost_usd": asker.cost_usd, "unpriced": asker.unpriced,
                 "failures": asker.failures, "stopped": asker.stopped}  # fmt: skip
@@ -239,7 +241,7 @@ def _spool() -> Spool:
     return spool
 
 
-def _past(
+def _past_decisions(
     name: str, new: Prompt, against: str | None, decisions: int, store: Any
 ) -> tuple[Prompt, list[Entry], dict[str, int]]:
     """Return the old version, the decisions with it, newest first, and how many were made with others.
@@ -307,7 +309,7 @@ def _candles(files: Sequence[Path]) -> list[Any]:
 
     loaded = [load_candles(file) for file in files]
     for candles in loaded:
-        tell_remarks(candles)
+        print_remarks(candles)
     return loaded
 
 

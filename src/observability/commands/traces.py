@@ -207,13 +207,13 @@ def _why_undeliverable(settings: Settings) -> str:
 
 def _reader() -> StoreReader:
     """Return what reads the store, whether tracing is on or not; it writes nothing."""
-    from src.observability.commands.size_note import tell_size
+    from src.observability.commands.size_note import print_size_note
     from src.observability.settings import Settings
     from src.observability.store.reader import StoreReader
 
     reader = StoreReader(Settings.read().trace_db)
     if reader.exists:
-        tell_size(reader)
+        print_size_note(reader)
     return reader
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 _NO_ROUTE: Final = (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN)
 
 
-def in_words(error: BaseException, url: str) -> str:
+def explain(error: BaseException, url: str) -> str:
     """Return what an error of a connection means and what helps; the error's own words where it is none known here.
 
     Args:

@@ -97,13 +97,13 @@ def _decision_and_result(record: ResultRecord) -> tuple[DecisionRecord | None, R
     if spool is None:
         return nothing
 
-    def look(connection: sqlite3.Connection) -> tuple[DecisionRecord | None, ResultRecord | None]:
+    def read(connection: sqlite3.Connection) -> tuple[DecisionRecord | None, ResultRecord | None]:
         decisions = ledger_queries.decisions_with_ids(connection, [record.decision_id])
         results = ledger_queries.results_of(connection, [record.decision_id])
         return next(iter(decisions), None), next((item for item in results if item.source == record.source), None)
 
     try:
-        decision, before = StoreReader(spool.path).ask(look, nothing)
+        decision, before = StoreReader(spool.path).ask(read, nothing)
     except Exception as error:  # noqa: BLE001 - the ledger never breaks the program that decides
         _log.error("The score of decision %.40s is not written: %s", record.decision_id, redact_text(str(error)))
         return nothing
