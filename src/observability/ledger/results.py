@@ -69,14 +69,14 @@ def outcome(
 
 
 def _store(record: ResultRecord) -> bool:
-    """Store a result and score it, as far as it is new; tell whether it is stored."""
+    """Store a result and score it, if it is new; tell whether it is stored."""
     decision, before = _decision_and_result(record)
     if before is not None and (before.pnl_usd, before.net_return, before.details) == (
         record.pnl_usd,
         record.net_return,
         record.details,
     ):
-        return True  # nothing of it is new
+        return True  # it is stored already
     if not get_pipeline().store_ledger(record):
         return False
     if decision is not None and record.pnl_usd is not None and (before is None or before.pnl_usd != record.pnl_usd):
@@ -91,7 +91,7 @@ def _store(record: ResultRecord) -> bool:
 
 
 def _decision_and_result(record: ResultRecord) -> tuple[DecisionRecord | None, ResultRecord | None]:
-    """Return the decision of a result, and what its source said before; None for each that the ledger has not."""
+    """Return the decision of a result, and its source's earlier result; None for each that the ledger lacks."""
     nothing: tuple[DecisionRecord | None, ResultRecord | None] = (None, None)
     spool = get_pipeline().spool
     if spool is None:

@@ -143,7 +143,7 @@ def _write_scores(record: DecisionRecord, *, is_repeated: bool) -> None:
 
 
 def _recorded(decision_id: str) -> DecisionRecord | None:
-    """Return the decision of an id that the ledger has already."""
+    """Return the stored decision of an id, None where the ledger has none."""
     nothing: list[DecisionRecord] = []
     records = _query_store(lambda connection: ledger_queries.decisions_with_ids(connection, [decision_id]), nothing)
     return next(iter(records), None)
@@ -176,7 +176,7 @@ def _record(
     horizons: tuple[Horizon, ...],
     fields: dict[str, Any],
 ) -> DecisionRecord:
-    """Return a decision's record, with what its run tells; ValueError names a field that cannot be what it says."""
+    """Return a decision's record, completed from its run; ValueError names a field with an impossible value."""
     _check(fields)
     scope = scopes.from_context(otel_context.get_current(), get_pipeline().caller_scope)
     now_ns = time.time_ns()
@@ -240,7 +240,7 @@ def _prices(
 
 
 def _prompt(prompt: Any) -> tuple[str | None, str | None, str | None]:
-    """Return a prompt's name, version and hash; a prompt with its variables filled in is as good as the prompt."""
+    """Return a prompt's name, version and hash, also of one with its variables filled in."""
     prompt = getattr(prompt, "prompt", prompt)
     if prompt is None:
         return None, None, None
@@ -258,7 +258,7 @@ def _past_time_ns(as_of: datetime | float) -> int:
 
 
 def _check(fields: Mapping[str, object]) -> None:
-    """Refuse fields that there are none of, and texts that are none."""
+    """Refuse unknown fields, and texts of another type."""
     unknown = sorted(fields.keys() - DecisionFields.__annotations__.keys())
     if unknown:
         raise ValueError(f"it has no field {unknown[0]!r}: DecisionFields lists them.")

@@ -1,4 +1,4 @@
-"""Define which traces a reader asks for."""
+"""Define the conditions by which traces are searched."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class ScoreCondition(NamedTuple):
 
     Attributes:
         name: The score's name.
-        comparison: How its value compares; None where any value will do.
+        comparison: How its value must compare; None for any value.
         value: What it is compared with: a number for scores that are numbers, else a text.
     """
 

@@ -1,4 +1,4 @@
-"""Know one project under all its names, so that what it has is not sent again for a new spelling or a new key.
+"""Map a project's names to one, so that nothing is sent again for a new spelling of its address or a new key.
 
 A destination's name is made of an address and of a hash of the public key. Addresses differ in spelling, and keys are
 rotated; the project stays. The first name under which a project was known stays the one that its progress is kept
