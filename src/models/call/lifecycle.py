@@ -326,7 +326,7 @@ class Call:
         return timeouts
 
     def _total(self) -> Bill:
-        """Return what the call used and cost, with what the tries of a chain before it did."""
+        """Return usage and cost of the call, with those of earlier tries of a fallback chain."""
         return self._bill if self._earlier is None else self._earlier + self._bill
 
     def _rate_limits(self) -> dict[str, Any] | None:

@@ -186,7 +186,7 @@ def columns() -> tuple[str, ...]:
 
 
 def report_saved(path: Path, count: int) -> None:
-    """Say what was saved, and what a reader of CSV must know."""
+    """Report what was saved, and what readers of CSV must know."""
     note(f"{count:,} observations saved to {path}.")
     if path.suffix.lower() == ".csv":
         note("Texts that a spreadsheet would run as formulas begin with an apostrophe; .jsonl has them as they are.")

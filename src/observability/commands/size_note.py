@@ -1,4 +1,4 @@
-"""Tell whoever looks at the trace store that there is none, or that its size limit comes near, where rows are lost."""
+"""Print a note where the trace store does not exist, or comes near the size limit at which rows are lost."""
 
 from __future__ import annotations
 

@@ -51,7 +51,7 @@ class Confirmation:
         return len(self._progress.parked(self._channel.name, "observation"))
 
     def resolve(self, *, urgent: bool) -> Outcome:
-        """Ask for what is due; return what kept a request from being resolved, or that nothing did.
+        """Ask for what is due; return the outcome that kept a request unresolved, or success.
 
         Args:
             urgent: Ask for all of them at once.

@@ -17,7 +17,7 @@ _NO_ROUTE: Final = (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN)
 
 
 def explain(error: BaseException, url: str) -> str:
-    """Return what an error of a connection means and what helps; the error's own words where it is none known here.
+    """Return what a connection error means and what helps; the error's own words for an unknown one.
 
     Args:
         error: What an HTTP library raised; the system's error is among its causes.

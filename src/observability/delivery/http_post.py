@@ -1,4 +1,4 @@
-"""Send one request to a destination, and judge from the response what becomes of what it carries."""
+"""Send one request to a destination, and classify the response: what it means for the rows that were sent."""
 
 from __future__ import annotations
 

@@ -202,7 +202,7 @@ def _count_rejected(outcome: Outcome) -> int | None:
 
 
 def _read_events(outcome: Outcome, chunk: Sequence[EncodedScore]) -> SendResult:
-    """Read what a server says of each event; one of which it says nothing is sent again."""
+    """Read a server's answer for each event; an event without one is sent again."""
     content = outcome.json()
     content = content if isinstance(content, dict) else {}
     statuses = {

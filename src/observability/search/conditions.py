@@ -96,6 +96,6 @@ class TraceFilter(NamedTuple):
 
     @property
     def of_whole_traces(self) -> bool:
-        """Tell whether it has conditions that only all observations of a trace together can answer."""
+        """Tell whether it has conditions on whole traces, which need all observations of a trace."""
         bounds = (self.status, self.since_ns, self.until_ns, self.min_cost_usd, self.min_latency_ms)
         return any(bound is not None for bound in bounds)

@@ -105,7 +105,7 @@ def _first_known(connection: sqlite3.Connection, names: set[str], default: str) 
 
 
 def _merge(connection: sqlite3.Connection, source: str, target: str) -> None:
-    """Move what is known of one name to another: a project has what it got under either of them."""
+    """Merge the progress of one name into another: a project has what it received under either name."""
     connection.execute(
         "INSERT INTO destinations (name, acked, scores_acked) SELECT ?, acked, scores_acked FROM destinations "
         "WHERE name = ? ON CONFLICT (name) DO UPDATE SET acked = max(acked, excluded.acked), "

@@ -70,7 +70,7 @@ class StoreReader:
         return self._repeated(lambda: question(Queries(self.path, read_only)), nothing)
 
     def _repeated(self, question: Callable[[], _T], nothing: _T) -> _T:
-        """Return the answer; without locks, ask again where somebody wrote meanwhile."""
+        """Return the answer; without locks, ask again where the store was written to meanwhile."""
         for last_try in (*[False] * (_TRIES - 1), True):
             has_own_view, before = has_locks(self.path), self._state()
             try:
@@ -101,7 +101,7 @@ class StoreReader:
             return examine(connection, self.path) > 0
 
     def _state(self) -> tuple[tuple[int, ...], ...]:
-        """Return what changes whenever somebody writes to the store."""
+        """Return a value that changes with each write to the store."""
         return tuple(_stamp(self.path.with_name(self.path.name + suffix)) for suffix in ("", LOG, INDEX))
 
     def _refusal(self, error: Exception) -> SpoolError:
