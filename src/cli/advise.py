@@ -38,9 +38,7 @@ def advise(
     until: options.Until = None,
     kind: _Kind = None,
     every: Annotated[bool, typer.Option("--all", help="Show also what is not advised, and why not.")] = False,
-    texts: Annotated[
-        int, typer.Option(min=0, max=1_000_000, help="Of so many calls each kind may read the texts.")
-    ] = 5_000,
+    texts: Annotated[int, typer.Option(min=0, max=1_000_000, help="How many calls' texts each kind may read.")] = 5_000,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else.")] = False,
     md: Annotated[Path | None, typer.Option("--md", help="Write Markdown into this file.", show_default=False)] = None,
     **names: Unpack[options.CallOptions],

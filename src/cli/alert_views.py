@@ -98,7 +98,7 @@ def show_listing(document: Mapping[str, Any], now: float) -> None:
         )
     print_table(_LISTED, rows)
     if any(row["checked"] is None for row in document["rules"]):
-        note("What was never checked is so once a process trades, or with `moondev alerts watch`.")
+        note("Rules are checked while a process records calls, and by `moondev alerts watch`.")
     else:
         ages = [_age_s(row["checked"], now) for row in document["rules"]]
         note(f"Last checked {fields.shown_duration(max(ages))} ago.")
@@ -145,7 +145,7 @@ def show_checked(rows: Sequence[Mapping[str, Any]]) -> None:
     print_table(_CHECKED, cells)
     unknown = sum(row["reading"]["verdict"] == "missing" for row in rows)
     if unknown:
-        note(f"{unknown} of {len(rows)} rules have too little to measure: nothing is known of them.")
+        note(f"{unknown} of {len(rows)} rules have too little to measure: their state is unknown.")
 
 
 def show_news(result: Pass) -> None:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 app = FastTyper(
     cls=FastGroup,
-    help="Check rules on cost, errors, latency, agreement, silence and budgets, and tell people.",
+    help="Check rules on cost, errors, latency, agreement, silence and budgets, and notify.",
     epilog="MOONDEV_ALERTS names the file of rules; without it, it is the project's alerts.toml (docs/alerts.md).",
     invoke_without_command=True,
 )
@@ -32,7 +32,7 @@ _Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
 @app.callback()
 def alerts(context: typer.Context) -> None:
-    """Check rules on cost, errors, latency, agreement, silence and budgets, and tell people. Alone: their states."""
+    """Check rules on cost, errors, latency, agreement, silence and budgets, and notify. Alone: their states."""
     if context.invoked_subcommand is None:
         list_rules()
 

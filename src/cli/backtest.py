@@ -85,8 +85,8 @@ def backtest(
     reading = {"zone": zone, "decimal": decimal, "dates": dates, "stamps": stamps}
     times = _Times(every=every, horizon=horizon, first=first, last=last)
     markets = [_market(name, file, deciders, times, placebo, reading) for name, file in files_of(symbol, csv).items()]
-    way = _Way(names=names, swarm=swarm, threads=threads, workers=workers, dask=dask)
-    _run(markets, deciders, way, costs, budget, html, dry_run=dry_run, yes=yes, as_json=as_json)
+    execution = _Execution(names=names, swarm=swarm, threads=threads, workers=workers, dask=dask)
+    _run(markets, deciders, execution, costs, budget, html, dry_run=dry_run, yes=yes, as_json=as_json)
 
 
 def _refuse_nonsense(costs: dict[str, float], budget: float | None, html: Path | None, *, is_twice: bool) -> None:
@@ -113,7 +113,7 @@ class _Times:
 
 
 @dataclass(frozen=True, slots=True)
-class _Way:
+class _Execution:
     """Who decides, and by which processes and threads."""
 
     names: tuple[str, ...]
@@ -167,7 +167,7 @@ def _market(
 def _run(
     markets: Sequence[_Market],
     deciders: Sequence[Decider],
-    way: _Way,
+    execution: _Execution,
     costs: dict[str, float],
     budget: float | None,
     html: Path | None,
@@ -176,17 +176,13 @@ def _run(
     yes: bool,
     as_json: bool,
 ) -> None:
-    from src.judging.backtest.allowance import Allowance
     from src.judging.backtest.markets import run_id_of, sum_of
     from src.judging.backtest.plan import as_data, estimate
     from src.judging.backtest.run_lock import only_process
-    from src.judging.backtest.runner import Progress, Runner
+    from src.judging.backtest.runner import Progress
 
-    spool, allowance, progress = _spool(), Allowance(limit_usd=budget), Progress()
-    runners = [
-        Runner(item.plan, item.replay, deciders, spool, threads=way.threads, allowance=allowance, progress=progress)
-        for item in markets
-    ]
+    spool, progress = _spool(), Progress()
+    runners = _runners(markets, deciders, spool, execution, budget, progress)
     models = [model for decider in deciders for model in decider.models]
     estimates = [
         estimate(runner.plan, runner.replay, models, decided=runner.decided_before, deciders=len(deciders))
@@ -201,7 +197,7 @@ def _run(
         if as_json:
             print_json({"run_id": run_id_of([item.plan.run_id for item in markets]), **as_data(figures)})
         return
-    if way.dask is None:
+    if execution.dask is None:
         _refuse_unavailable(models)
     if not yes and figures.calls and figures.cost_usd != 0 and not agreed(figures):
         raise typer.Exit(_REFUSED)
@@ -212,8 +208,35 @@ def _run(
         shown = stack.enter_context(progress_bar(progress, hidden=as_json))
         for runner in runners:
             runner.on_progress = shown
-        _finish(runners, way, spool)
+        _finish(runners, execution, spool)
     _report(_judged(markets, runners, spool, costs), progress, html, as_json=as_json)
+
+
+def _runners(
+    markets: Sequence[_Market],
+    deciders: Sequence[Decider],
+    spool: Spool,
+    execution: _Execution,
+    budget: float | None,
+    progress: Progress,
+) -> list[Runner]:
+    """Return a runner for each market; they share the budget and the progress."""
+    from src.judging.backtest.allowance import Allowance
+    from src.judging.backtest.runner import Runner
+
+    allowance = Allowance(limit_usd=budget)
+    return [
+        Runner(
+            market.plan,
+            market.replay,
+            deciders,
+            spool,
+            threads=execution.threads,
+            allowance=allowance,
+            progress=progress,
+        )
+        for market in markets
+    ]
 
 
 def _judged(
@@ -257,30 +280,38 @@ def _spool() -> Spool:
     return spool
 
 
-def _finish(runners: Sequence[Runner], way: _Way, spool: Spool) -> None:
+def _finish(runners: Sequence[Runner], execution: _Execution, spool: Spool) -> None:
     """Run them; on Ctrl-C say how to go on."""
     progress = runners[0].progress
     try:
-        if way.workers is None and way.dask is None:
+        if execution.workers is None and execution.dask is None:
             for runner in runners:
                 if progress.stopped is None:
                     runner.run()
         else:
-            _finish_by_workers(runners, way, spool)
+            _finish_by_workers(runners, execution, spool)
     except KeyboardInterrupt:
         note(f"Stopped after {progress.decided:,} of {progress.total:,} decisions: the same command goes on.")
         raise
 
 
-def _finish_by_workers(runners: Sequence[Runner], way: _Way, spool: Spool) -> None:
+def _finish_by_workers(runners: Sequence[Runner], execution: _Execution, spool: Spool) -> None:
     from src.judging.backtest.cluster import ClusterError, finish_on_cluster, finish_on_workers
 
     try:
-        if way.dask is not None:
-            finish_on_cluster(runners, way.names, swarm=way.swarm, address=way.dask, spool=spool, say=note)
-        elif way.workers is not None:
+        if execution.dask is not None:
+            finish_on_cluster(
+                runners, execution.names, swarm=execution.swarm, address=execution.dask, spool=spool, say=note
+            )
+        elif execution.workers is not None:
             finish_on_workers(
-                runners, way.names, swarm=way.swarm, workers=way.workers, threads=way.threads, spool=spool, say=note
+                runners,
+                execution.names,
+                swarm=execution.swarm,
+                workers=execution.workers,
+                threads=execution.threads,
+                spool=spool,
+                say=note,
             )
     except ClusterError as error:
         problem(str(error))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from src.cli.price_options import DatesOption, DecimalOption, StampsOption, ZoneOption  # noqa: TC001 - typer reads them when it runs
-from src.cli.price_remarks import tell_remarks
+from src.cli.price_remarks import print_remarks
 from src.observability.commands.console import note, problem
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def dashboard(
     The link opens one browser, on this machine alone; the store is only read, and nothing is sent elsewhere.
     """
     from src.dashboard import Content, is_loopback, open_stores, serve
-    from src.observability.commands.size_note import tell_size
+    from src.observability.commands.size_note import print_size_note
     from src.observability.settings import Settings, load_dotenv_once
 
     load_dotenv_once()
@@ -54,17 +54,17 @@ def dashboard(
         store.check()
         if not store.reader.exists:
             note(f"There is no trace store at {store.path} yet: its pages fill once something is recorded.")
-        tell_size(store.reader)
+        print_size_note(store.reader)
     if not is_loopback(host):
         problem(
             f"{host} is reached from other machines, without encryption: whoever reads the network reads the link and "
             "all that is recorded. Prefer 127.0.0.1 and an SSH tunnel."
         )
     content = Content(stores=stores, prices=prices, seconds=timeout)
-    serve(content, host=host, port=port, say=_say, open_browser=open_browser)
+    serve(content, host=host, port=port, say=_print_link, open_browser=open_browser)
 
 
-def _say(link: str) -> None:
+def _print_link(link: str) -> None:
     """Print the link in one line, however wide the terminal is."""
     sys.stdout.write(f"Dashboard: {link}\n")
     sys.stdout.flush()
@@ -79,7 +79,7 @@ def _prices(files: Sequence[Path], symbol: str | None, reading: Mapping[str, str
     prices: dict[str, PriceSeries] = {}
     for file in files:
         candles = load_candles(file, symbol=symbol if len(files) == 1 else None, **reading)
-        tell_remarks(candles)
+        print_remarks(candles)
         name = candles.symbol or symbol
         if name is None:
             raise ValueError(f"{file} names no symbol: give it with --symbol, so that its decisions are drawn on it.")

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from src.cli.actions import styled_action
-from src.observability.commands.console import escape, money, note, out, price_text, problem
+from src.observability.commands.console import escape, money, note, out, price_text
 from src.observability.commands.tables import Column, print_table
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def show_report(result: Report) -> None:
     for line in notes(result):
         note(line)
     if not result.total.n:
-        problem("no decision is resolved: `moondev decisions resolve --csv FILE` judges them by prices.")
+        note("No decision is resolved yet: `moondev decisions resolve --csv FILE` judges them by prices.")
 
 
 def _report_cells(row: Accuracy) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ import typer
 
 from src.cli.decision_views import COLUMNS, decision_cells, decision_data, show_decision, show_report
 from src.cli.price_options import DatesOption, DecimalOption, StampsOption, ZoneOption  # noqa: TC001 - typer reads them when it runs
-from src.cli.price_remarks import tell_remarks
+from src.cli.price_remarks import print_remarks
 from src.observability.commands.console import err, note, out, print_json, problem
 from src.observability.commands.counting import counted
 from src.observability.commands.fast_start import FastCommand, FastGroup, FastTyper
@@ -54,9 +54,9 @@ def list_decisions(
     as_json: _Json = False,
 ) -> None:
     """List the newest decisions, with what came of them."""
-    from src.observability.commands.size_note import tell_size
+    from src.observability.commands.size_note import print_size_note
 
-    tell_size(_store())
+    print_size_note(_store())
     entries = _reader().newest(limit)
     if as_json:
         print_json([decision_data(entry) for entry in entries])
@@ -184,7 +184,7 @@ def report(
     from src.judging.grouping import check_grouping
     from src.judging.regimes import Regimes
     from src.judging.report import as_data
-    from src.observability.commands.size_note import tell_size
+    from src.observability.commands.size_note import print_size_note
     from src.observability.ledger import parse_horizon
 
     if horizon is not None:
@@ -193,9 +193,9 @@ def report(
         raise ValueError(f"--book is {book!r:.40}: give one of {', '.join(_BOOKS)}.")
     regimes = None if csv is None else Regimes(_prices(csv, None, {}))
     check_grouping(by, regimes)
-    tell_size(_store())
+    print_size_note(_store())
     with err().status("Reading the ledger") if err().is_terminal and not as_json else nullcontext():
-        decisions = _chosen(horizon=horizon, environment=environment, book=book, since=since)
+        decisions = _matching_entries(horizon=horizon, environment=environment, book=book, since=since)
         result = make_report(decisions, by, regimes=regimes)
     _write_documents(result, md, html)
     if as_json:
@@ -207,7 +207,7 @@ def report(
         show_report(result)
 
 
-def _chosen(*, horizon: str | None, environment: str | None, book: str | None, since: str | None) -> Chosen:
+def _matching_entries(*, horizon: str | None, environment: str | None, book: str | None, since: str | None) -> Chosen:
     """Return the decisions that the options leave."""
     import numpy
 
@@ -256,7 +256,7 @@ def _prices(csv: Path, symbol: str | None, reading: dict[str, str | None]) -> Pr
     from src.judging.prices import series_of
 
     candles = load_candles(csv, symbol=symbol, **reading)
-    tell_remarks(candles)
+    print_remarks(candles)
     return series_of(candles)
 
 

@@ -197,7 +197,7 @@ def _show(data: dict[str, Any], judge: Judge) -> None:
         out().print(
             f"{escape(data['first'])} was better {counted(data['wins'], 'times')}, "
             f"{escape(data['second'])} {counted(data['losses'], 'times')}; "
-            f"{counted(data['undecided'], 'times')} neither, or it depended on the places. "
+            f"{counted(data['undecided'], 'times')} neither, or it depended on their order. "
             f"{escape(data['first'])} won {percent(data['share'])} ({low} to {high}) of the decided ones."
         )
     note(

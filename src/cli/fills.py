@@ -150,7 +150,7 @@ def _show(data: FillFile, matched: Matched, written: int, *, dry_run: bool) -> N
     for reason, count in data.skipped.most_common():
         note(f"{count:,} rows are left out: {reason}")
     if data.duplicates:
-        note(f"{data.duplicates:,} fills stand twice, and count once.")
+        note(f"{data.duplicates:,} fills occur twice, and count once.")
     out().print(
         f"{matched.fills:,} fills: {matched.matched:,} open a decision's position, {matched.closing:,} close one."
     )

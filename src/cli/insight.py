@@ -45,7 +45,8 @@ def refresh(
         bool, typer.Option("--texts/--no-texts", help="Bring the index for searches up to date too.")
     ] = True,
     rebuild: Annotated[
-        bool, typer.Option("--rebuild", help="Begin anew: totals of days that the store has deleted are lost.")
+        bool,
+        typer.Option("--rebuild", help="Rebuild from nothing: totals of days that the store has deleted are lost."),
     ] = False,
     as_json: _Json = False,
 ) -> None:

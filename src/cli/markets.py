@@ -50,7 +50,7 @@ def _split(names: Sequence[str], csv: Sequence[str]) -> tuple[dict[str, Path], l
         if not is_named or (symbol not in names and (len(names) == 1 or Path(text).exists())):
             plain.append(text)
         elif symbol not in names:
-            raise ValueError(f"--csv {text} is of a market that is not asked for: {', '.join(names)}.")
+            raise ValueError(f"--csv {text} is of a market that was not named: {', '.join(names)}.")
         elif symbol in named:
             raise ValueError(f"--csv names two files of {symbol}.")
         elif not file:

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from src.cli.price_options import DatesOption, DecimalOption, StampsOption, ZoneOption  # noqa: TC001 - typer reads them when it runs
-from src.cli.price_remarks import tell_remarks
+from src.cli.price_remarks import print_remarks
 from src.observability.commands.console import note, print_json, problem
-from src.observability.commands.size_note import tell_size
+from src.observability.commands.size_note import print_size_note
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -127,7 +127,7 @@ def _list_books(*, as_json: bool) -> None:
     from src.judging.paper.summary import summary_of
 
     reader = _reader()
-    tell_size(reader)
+    print_size_note(reader)
     summaries = [summary_of(contents_of(reader, record.name)) for record in books_of(reader)]
     if as_json:
         print_json([paper_views.head(summary) for summary in summaries])
@@ -141,7 +141,7 @@ def _begin_or_tighten(name: str, start: Mapping[str, Any], limits: Mapping[str, 
     """Make the book or tighten its limits, where options say so.
 
     Raises:
-        ValueError: an option makes no sense, or the book stands already with other cash or costs.
+        ValueError: an option makes no sense, or the book exists already with other cash or costs.
     """
     from src.agents.risk import money
     from src.agents.risk_rules import RiskInputError
@@ -156,14 +156,14 @@ def _begin_or_tighten(name: str, start: Mapping[str, Any], limits: Mapping[str, 
         terms["start_usd"] = money.amount_from_zero(terms.pop("cash"), "--cash")
     present = {record.name: record for record in books_of(_reader())}.get(name)
     if present is not None and present.run_id is not None:
-        raise BookError(f"The book {name} is a back-test's: nothing of it changes any more.")
+        raise BookError(f"The book {name} is a back-test's, and cannot be changed.")
     for key, value in terms.items():
         if (
             present is not None
             and (Decimal(present.start_usd) if key == "start_usd" else getattr(present, key)) != value
         ):
             raise BookError(
-                f"The book {name} stands already, with other cash or costs, which never change: "
+                f"The book {name} exists already, with other cash or costs, which never change: "
                 "name another with --book."
             )
     try:
@@ -213,7 +213,7 @@ def _settled(
         for name, path in map(_named, csv)
     ] or _live(live or "", needed, timeframe)
     for candles in loaded:
-        tell_remarks(candles)
+        print_remarks(candles)
     now = datetime.now(UTC)
     markets = [market_of(candles, now, funding=rates) for candles in loaded]
     names = [name or (symbol if len(csv) == 1 else None) for name, _ in map(_named, csv)] or [None] * len(markets)
@@ -258,7 +258,7 @@ def _contents(name: str, *, is_named: bool) -> Contents | None:
     from src.judging.paper.book import books_of, contents_of
 
     reader = _reader()
-    tell_size(reader)
+    print_size_note(reader)
     if not is_named and not any(record.name == name for record in books_of(reader)):
         return None
     return contents_of(reader, name)
@@ -280,7 +280,7 @@ def _spool() -> Spool:
     return spool
 
 
-class Desk:
+class BookSession:
     """A paper book during one decision of `moondev trade`.
 
     Args:

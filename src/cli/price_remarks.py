@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 _SHOWN: Final = 5
 
 
-def tell_remarks(candles: Candles) -> None:
+def print_remarks(candles: Candles) -> None:
     """Print the first remarks on prices, such as which zone their times are taken for."""
     from src.agents.market.candles import first_of_each_kind
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from src.cli.price_remarks import tell_remarks
+from src.cli.price_remarks import print_remarks
 from src.observability.commands.console import note, print_json, problem
 from src.observability.commands.counting import counted
 
@@ -75,7 +75,7 @@ def _models(text: str | None) -> list[str]:
 
     names = [name.strip() for name in (text or "").split(",") if name.strip()]
     if text is not None and not names:
-        raise ValueError("--models names nobody: give provider:model, separated by commas.")
+        raise ValueError("--models names no model: give provider:model, separated by commas.")
     for name in names:
         ModelFactory.why_unavailable(name)  # raises for a provider that does not exist
     return list(dict.fromkeys(names))
@@ -128,7 +128,7 @@ class _Trial:
 
         spool = _spool()
         new = resolve(name, version)
-        old, entries, other = _past(name, new, against, decisions, StoreReader(spool.path))
+        old, entries, other = _past_decisions(name, new, against, decisions, StoreReader(spool.path))
         chosen = choose(entries, old, StoreReader(spool.path), decisions)
         chosen.left_out.update(other)
         plan = make_plan(lanes_of(chosen.decisions, models, both=both), old, new)
@@ -153,7 +153,7 @@ class _Trial:
             note(f"{count:,} left out: {reason}.")
         show_estimate(figures)
         if not figures.calls and self.chosen.decisions:
-            note("Nothing is to be asked: an earlier trial has all replies.")
+            note("There is nothing to ask: an earlier trial has all replies.")
 
     def refuse_unavailable(self) -> None:
         """Raise where there is nothing to try, or a model cannot be asked."""
@@ -186,7 +186,9 @@ class _Trial:
         finish()
         comparisons = [compare(lane.name, pairs) for lane, pairs in results]
         if as_json:
-            print_json(self.data() | self._asked() | {"comparisons": [comparison_data(item) for item in comparisons]})
+            print_json(
+                self.data() | self._spending() | {"comparisons": [comparison_data(item) for item in comparisons]}
+            )
         else:
             for item in comparisons:
                 show_comparison(item, self.old.version, self.new.version)
@@ -210,7 +212,7 @@ class _Trial:
         """Return how many decisions are on a time that a model may have been trained on."""
         return sum(item.entry.decision.book == "inside" for item in self.chosen.decisions)
 
-    def _asked(self) -> dict[str, Any]:
+    def _spending(self) -> dict[str, Any]:
         asker = self.asker
         return {"calls": asker.calls, "cost_usd": asker.cost_usd, "unpriced": asker.unpriced,
                 "failures": asker.failures, "stopped": asker.stopped}  # fmt: skip
@@ -243,7 +245,7 @@ def _spool() -> Spool:
     return spool
 
 
-def _past(
+def _past_decisions(
     name: str, new: Prompt, against: str | None, decisions: int, store: Any
 ) -> tuple[Prompt, list[Entry], dict[str, int]]:
     """Return the old version, the decisions with it, newest first, and how many were made with others.
@@ -311,7 +313,7 @@ def _candles(files: Sequence[Path]) -> list[Any]:
 
     loaded = [load_candles(file) for file in files]
     for candles in loaded:
-        tell_remarks(candles)
+        print_remarks(candles)
     return loaded
 
 

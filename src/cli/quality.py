@@ -29,7 +29,7 @@ def quality(
         str | None,
         typer.Option(help="agent, model, prompt, symbol, ...; prompt and model without it.", show_default=False),
     ] = None,
-    sample: Annotated[int, typer.Option(min=0, max=1_000_000, help="Of so many calls the texts are read.")] = SAMPLE,
+    sample: Annotated[int, typer.Option(min=0, max=1_000_000, help="How many calls' texts are read.")] = SAMPLE,
     scores: Annotated[bool, typer.Option("--scores", help="Store what is judged of each as scores, once.")] = False,
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="Rows that the terminal shows.")] = 30,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else.")] = False,

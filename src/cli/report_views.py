@@ -32,12 +32,12 @@ def prepared(*, quiet: bool) -> Iterator[FactsReader]:
     """
     from src.insight.facts.job import refresh
     from src.insight.facts.reader import FactsReader
-    from src.observability.commands.size_note import tell_size
+    from src.observability.commands.size_note import print_size_note
     from src.observability.settings import Settings
     from src.observability.store.reader import StoreReader
 
     path = Settings.read().trace_db.absolute()
-    tell_size(StoreReader(path))
+    print_size_note(StoreReader(path))
     if quiet or not err().is_terminal:
         refresh(path)
     else:

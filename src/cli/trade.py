@@ -13,7 +13,7 @@ import typer
 from src.cli.actions import styled_action
 from src.cli.delivery import finish
 from src.cli.price_options import DatesOption, DecimalOption, StampsOption, ZoneOption  # noqa: TC001 - typer reads them when it runs
-from src.cli.price_remarks import tell_remarks
+from src.cli.price_remarks import print_remarks
 from src.observability.commands.console import (
     duration,
     err,
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from src.agents.swarm.members import Member
     from src.agents.swarm.voting import Vote
     from src.agents.trading_agent import TradingAgent, TradingResult
-    from src.cli.paper import Desk
+    from src.cli.paper import BookSession
     from src.judging.paper.book import Settlement
 
 _COLUMNS = (
@@ -102,14 +102,14 @@ def trade(
     _describe(candles, as_json=as_json)
     if prompt.source != "built in" and not as_json:
         note(f"Prompt {prompt.name}, version {prompt.version}: {prompt.place}")
-    desk = _desk(book, paper=paper)
-    if desk is not None:
-        desk.follow()
-        where = replace(where, environment="paper", decision_id=desk.decision_id)
+    book_session = _book_session(book, paper=paper)
+    if book_session is not None:
+        book_session.follow()
+        where = replace(where, environment="paper", decision_id=book_session.decision_id)
     with _progress(agent, hidden=as_json) as on_vote:
         result = agent.decide(symbol, candles, on_vote=on_vote, where=where)
-    settlement = None if desk is None else desk.settle(candles, symbol)
-    _report(result, desk, settlement, as_json=as_json)
+    settlement = None if book_session is None else book_session.settle(candles, symbol)
+    _report(result, book_session, settlement, as_json=as_json)
     finish()
     if not any(vote.action for vote in result.votes):
         problem("no member gave a usable answer; the table and the trace say why.")
@@ -124,33 +124,39 @@ def _where(horizon: str, live: str | None) -> Circumstances:
     return Circumstances(horizons=",".join(item.name for item in parse_horizons(horizon)), venue=live)
 
 
-def _desk(book: str | None, *, paper: bool) -> Desk | None:
+def _book_session(book: str | None, *, paper: bool) -> BookSession | None:
     """Open the paper book that is to follow the decision; None where none is to."""
     if not paper:
         if book is not None:
             raise ValueError("--book names a paper book: say --paper too.")
         return None
-    from src.cli.paper import Desk
+    from src.cli.paper import BookSession
     from src.judging.paper.terms import DEFAULT_BOOK
 
-    return Desk(book or DEFAULT_BOOK)
+    return BookSession(book or DEFAULT_BOOK)
 
 
-def _report(result: TradingResult, desk: Desk | None, settlement: Settlement | None, *, as_json: bool) -> None:
+def _report(
+    result: TradingResult, book_session: BookSession | None, settlement: Settlement | None, *, as_json: bool
+) -> None:
     for remark in result.remarks:
         if not remark.startswith("prices: "):  # those were shown before the question
             note(remark)
     if as_json:
         from src.cli.paper_views import settlement_data
 
-        paper = {} if desk is None or settlement is None else {"paper": settlement_data(desk.name, settlement)}
+        paper = (
+            {}
+            if book_session is None or settlement is None
+            else {"paper": settlement_data(book_session.name, settlement)}
+        )
         print_json({**result.to_dict(), **paper})
         return
     _show(result)
-    if desk is not None and settlement is not None:
+    if book_session is not None and settlement is not None:
         from src.cli.paper_views import show_settlement
 
-        show_settlement(desk.name, desk.decision_id, settlement)
+        show_settlement(book_session.name, book_session.decision_id, settlement)
     _advise(result)
 
 
@@ -197,7 +203,7 @@ def _members(models: str | None, *, swarm: bool) -> list[str | Member] | None:
 
 def _describe(candles: Candles, *, as_json: bool) -> None:
     """Print what the prices are, with the first issues in them."""
-    tell_remarks(candles)
+    print_remarks(candles)
     if not as_json:
         first, last = candles.bars[0].time, candles.bars[-1].time
         out().print(

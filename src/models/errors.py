@@ -101,7 +101,7 @@ class ModelNotFound(ModelError):
 
 
 class UnknownModel(ModelNotFound, ValueError):
-    """There is no model of that name here; the message lists those that there are. Nothing was sent."""
+    """There is no model of that name here; the message lists the existing ones. Nothing was sent."""
 
 
 class InvalidRequest(ModelError, ValueError):

@@ -85,7 +85,7 @@ def key_of(row: Provider, argument: str | None) -> tuple[str | None, str | None]
 
 
 def withheld_key(row: Provider, settings: dict[str, Any], own_url: str | None) -> str | None:
-    """Return why the environment's key is not sent, None where it is: the caller names a server of somebody else.
+    """Return why the environment's key is not sent (the caller names another party's server), None where it is.
 
     A variable that moves the provider's address says that the key goes there; a server on this machine is the user's
     own. Any other server gets the key that the caller gives it, and no other.

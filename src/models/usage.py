@@ -1,4 +1,4 @@
-"""Define what a call used and what that cost."""
+"""Define the usage of a call and its cost."""
 
 from __future__ import annotations
 

@@ -89,7 +89,7 @@ def _is_file(path: Path) -> bool:
 
 
 def _check(file: Path, *, is_named: bool) -> None:
-    """Raise DotenvProblem where others than its owner may write a file, or where its owner is somebody else."""
+    """Raise DotenvProblem where others than its owner may write a file, or where another user owns it."""
     try:
         breach = foreign_writers(file)
         is_foreign = not is_named and not is_trusted_owner(file)

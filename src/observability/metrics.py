@@ -151,7 +151,7 @@ def _warn_once(error: Exception) -> None:
     global _failed  # noqa: PLW0603 - one warning for a process
     if not _failed:
         _failed = True
-        _log.warning("A call could not be counted (%s). Said once.", redact_text(str(error)))
+        _log.warning("A call could not be counted (%s). Logged once.", redact_text(str(error)))
 
 
 # The state of the store, read when a metric reader collects, on its thread.

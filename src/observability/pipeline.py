@@ -257,12 +257,12 @@ class Pipeline:
         named = agent or self.settings.agent
         name = calling_agent.plain(named) if named else calling_agent.calling_agent()
         if received is not None or symbol is not None:
-            return (received or self.default_scope()).asked_by(name, symbol)
+            return (received or self.default_scope()).of_caller(name, symbol)
         scope = self._scopes.get(name)
         if scope is None:
             if len(self._scopes) >= _MOST_SCOPES:
                 self._scopes.clear()
-            scope = self._scopes[name] = self.default_scope().asked_by(name)
+            scope = self._scopes[name] = self.default_scope().of_caller(name)
         return scope
 
     def store_score(self, name: str, value: float | str | bool, **fields: Any) -> str | None:

@@ -115,7 +115,7 @@ class Settings:
             except SettingsError as error:
                 instead = " ".join(f"{name}={value}" for name, value in error.instead.items())
                 effect = (
-                    f"Until that is put right {instead} holds: everything is stored."
+                    f"Until that is corrected {instead} holds: everything is stored."
                     if instead
                     else "The default holds."
                 )

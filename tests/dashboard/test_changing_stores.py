@@ -106,7 +106,7 @@ def test_a_store_that_cannot_be_read_says_what_to_do(tmp_path: Path) -> None:
         path.mkdir()
         answer = client.get("/traces")
     assert answer.status_code == 503
-    assert "(it is a folder): look whether the path, which MOONDEV_TRACE_DB names, is right" in answer.text
+    assert "(it is a folder): check the path, which MOONDEV_TRACE_DB names" in answer.text
 
 
 def test_words_between_backticks_are_code_and_nothing_is_markup() -> None:

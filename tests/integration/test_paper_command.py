@@ -101,7 +101,7 @@ def test_books_have_names_cash_costs_and_limits(tmp_path: Path, model: list[str]
     assert book["risk"]["verdict"] == "WITHIN_LIMITS" or "BTC-USD" in book["risk"]["breaches"][0]
     assert [item["book"] for item in json.loads(run("paper", "--books", "--json").out)] == ["small"]
     for words, reason in (
-        (["--cash", "600"], "stands already, with other cash or costs"),
+        (["--cash", "600"], "exists already, with other cash or costs"),
         (["--max-share", "0.2"], "--max-share is 0.2, looser than the book's 0.1: a book's limits may only tighten"),
         (["--max-share", "2"], "give a share of equity from 0 to 1"),
         (["--book", "b", "--cash", "0"], "give an amount of at least $1"),

@@ -211,7 +211,7 @@ def test_money_is_asked_for_bounded_and_estimated(server: Server) -> None:
         (("try", "trading"), "No recorded decision names the prompt 'trading'"),
         (("try", "nobody"), "There is no prompt 'nobody'"),
         (("try", "trading", "--budget", "0"), "give US dollars above 0"),
-        (("try", "trading", "--models", ","), "--models names nobody"),
+        (("try", "trading", "--models", ","), "--models names no model"),
         (("show", "trading", "--version", "9"), "has no version 9"),
         (("use", "trading", "9"), "No file is version 9"),
         (("use", "risk", "1"), "No file is version 1 of 'risk'"),

@@ -113,7 +113,7 @@ def deciders_named(names: Sequence[str], *, swarm: bool) -> list[Decider]:
     rules += [UserAgent(name.removeprefix(PREFIX)) for name in names if name.startswith(PREFIX)]
     models = [name for name in names if not name.startswith(("rule:", PREFIX))]
     if not names:
-        raise ValueError("--models names nobody: give provider:model or rule:momentum, separated by commas.")
+        raise ValueError("--models names no model: give provider:model or rule:momentum, separated by commas.")
     if swarm and models:
         return [*rules, Models(f"swarm({'+'.join(models)})", models)]
     return [*rules, *(Models(name, [name]) for name in models)]

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from src.migration.check.vocabulary.words import Vocabulary
 
 MOST = 100_000  # entries; the oldest go first
-_DULL = 0  # the entry of content without a word of interest
+_WITHOUT_WORDS = 0  # the entry of content without a word of interest
 
 
 def digest(source: bytes) -> str:
@@ -74,13 +74,13 @@ class Cache:
         """Return the facts of some content, or None."""
         return from_json(self.known.get(key))
 
-    def is_dull(self, key: str) -> bool:
+    def is_without_words(self, key: str) -> bool:
         """Tell whether some content is known to hold no word of interest."""
-        return self.known.get(key, _DULL + 1) == _DULL
+        return self.known.get(key, _WITHOUT_WORDS + 1) == _WITHOUT_WORDS
 
     def put(self, key: str, facts: Facts | None) -> None:
         """Add the facts of some content, to be written by `save`; None for content without a word of interest."""
-        self._fresh[key] = _DULL if facts is None else facts.to_json()
+        self._fresh[key] = _WITHOUT_WORDS if facts is None else facts.to_json()
 
     def save(self) -> None:
         """Replace the file whole, where there is anything to add."""

@@ -106,7 +106,7 @@ class _Reader:
         known = self.cache.get(key)
         if known is not None:
             return Scanned(path=name, key=None, facts=known, parsed=False, cached=True)
-        if self.cache.is_dull(key):
+        if self.cache.is_without_words(key):
             return Scanned(path=name, key=None, facts=Facts(), parsed=False, cached=False)
         if is_notebook:
             return Scanned(path=name, key=key, facts=facts_of_notebook(source, self.words), parsed=True, cached=False)

@@ -96,7 +96,9 @@ class OpenAICompatibleModel(BaseModel):
         hooks["request"] += [_without_key] if self._omits_key() else []
         make_http = getattr(sdk, "DefaultHttpx2Client", sdk.DefaultHttpxClient)
         http = make_http(event_hooks=hooks, **_http_arguments(sdk, settings["base_url"]))
-        return sdk_client.Connection(self._own(getattr(sdk, self.sdk[1])(**settings, http_client=http), settings), http)
+        return sdk_client.Connection(
+            self._without_openai_settings(getattr(sdk, self.sdk[1])(**settings, http_client=http), settings), http
+        )
 
     def _make_async_connection(self) -> sdk_client.Connection:
         sdk, settings = self._library(), self._settings()
@@ -105,10 +107,10 @@ class OpenAICompatibleModel(BaseModel):
         hooks["request"] += [_awithout_key] if self._omits_key() else []
         make_http = getattr(sdk, "DefaultAsyncHttpx2Client", sdk.DefaultAsyncHttpxClient)
         http = make_http(event_hooks=hooks, **_http_arguments(sdk, settings["base_url"], asynchronous=True))
-        client = self._own(getattr(sdk, self.sdk[2])(**settings, http_client=http), settings)
+        client = self._without_openai_settings(getattr(sdk, self.sdk[2])(**settings, http_client=http), settings)
         return sdk_client.Connection(client, http, asynchronous=True)
 
-    def _own(self, client: Any, settings: dict[str, Any]) -> Any:
+    def _without_openai_settings(self, client: Any, settings: dict[str, Any]) -> Any:
         """Return a client of the openai SDK without what the SDK reads for OpenAI itself.
 
         OPENAI_ORG_ID, OPENAI_PROJECT_ID, OPENAI_ADMIN_KEY and OPENAI_CUSTOM_HEADERS, which may hold a key, would

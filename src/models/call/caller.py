@@ -17,7 +17,7 @@ def as_caller(begin: Callable[[], Steps]) -> Callable[[], Steps]:
     agent = calling_agent.calling_agent()
 
     def begin_for_agent() -> Steps:
-        with calling_agent.asking(agent):
+        with calling_agent.as_agent(agent):
             return begin()
 
     return begin_for_agent

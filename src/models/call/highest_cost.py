@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _OUTPUT_TOKENS: Final = 8_192  # where neither the request nor the model's documentation bounds the reply
 _TOKENS_OF_A_PICTURE: Final = 6_000
-# OpenAI counts a picture for this model 33 times: 2,833 tokens and 5,667 a tile, of which there are at most eight.
+# For this model OpenAI multiplies the tokens of a picture by 33: 2,833, and 5,667 for each of at most eight tiles.
 _TOKENS_OF_A_PICTURE_BY_MODEL: Final = {"gpt-4o-mini": 49_000}
 _HIDDEN_TOKENS: Final = 1_024  # that a provider may add to a prompt: its template, instructions for tools
 _ROUNDING_BYTES: Final = 256  # lengths are rounded up to these, so that prices are looked up a few times

@@ -112,7 +112,7 @@ class Call:
             return
         admission, wait_s = limit.reserve(limiter.expected_tokens(request), self._remaining().total), 0.0
         if admission is None:
-            raise RateLimited(f"the limit set here ({limit}) lets this call go only after its deadline")
+            raise RateLimited(f"the limit set here ({limit}) admits this call only after its deadline")
         try:
             while nap_s := min(admission.wait_s(), self._remaining().total, limiter.LONGEST_NAP_S):
                 wait_s += nap_s
@@ -326,7 +326,7 @@ class Call:
         return timeouts
 
     def _total(self) -> Bill:
-        """Return what the call used and cost, with what the tries of a chain before it did."""
+        """Return usage and cost of the call, with those of earlier tries of a fallback chain."""
         return self._bill if self._earlier is None else self._earlier + self._bill
 
     def _rate_limits(self) -> dict[str, Any] | None:

@@ -137,7 +137,7 @@ class SdkCall(Call):
                 return events, (yield self._next(events))
 
     def _add(self, event: Any, assembly: StreamAssembly) -> None:
-        """Add an event to what is recorded; what cannot be read there, the program may read all the same."""
+        """Add an event to the recorded reply; the program gets an event that cannot be read here all the same."""
         try:
             for chunk in self._model._read_event(event, self._request):
                 assembly.add(chunk)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _LONGEST_TEXT: Final = 32_768  # characters of a request that are read; of a longer one nothing is
 _KEYS: Final = ("symbol", "trading_pair", "ticker", "pair", "token")
-# A quick look whether there can be such a line at all.
+# A fast test whether there can be such a line at all.
 _HINTS: Final = ("ymbol", "YMBOL", "icker", "ICKER", "oken", "OKEN", "air", "AIR", "ontract", "ONTRACT")
 _LINE: Final = re.compile(
     r"^[ \t>*•#-]*(?:symbol|ticker|trading[ _]pair|pair|token(?:[ _](?:address|symbol))?|contract(?:[ _]address)?)"

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _ABSENT: Final = object()
 _LISTS_MESSAGES = ("openai", "openai<1", "groq", "ollama", "anthropic")
-# Options of which the SDKs send any value; what only the factory refuses goes out under the name that it has there.
+# Options that the SDKs send with any value; values that only the factory refuses are sent under the SDK's name.
 _LEFT_TO_PROVIDERS = frozenset({"temperature", "max_tokens", "top_p", "stop", "seed", "reasoning_effort"})
 _WIRE_NAMES = {("anthropic", "stop"): "stop_sequences", ("ollama", "max_tokens"): "num_predict"}
 

@@ -74,7 +74,7 @@ def pop(row: Provider, settings: dict[str, Any]) -> tuple[Provider, Compat]:
     if sdk.no_key and not sdk.no_key_raises:
         key, lacks_key = _key_of_module(sdk, row, settings)
     elif key is None or (key == "" and sdk.provider == "gemini"):  # Google's SDKs read their variables for both
-        key, token = _own_key(sdk, row)
+        key, token = _key_of_variables(sdk, row)
         if key is None and sdk.no_key:
             key, lacks_key = "", True
     settings["api_key"] = key
@@ -90,7 +90,7 @@ def of_provider(provider: str) -> Compat:
     return Compat(own, None, PROTOCOLS[own.name])
 
 
-def _own_key(sdk: Sdk, row: Provider) -> tuple[str | None, str | None]:
+def _key_of_variables(sdk: Sdk, row: Provider) -> tuple[str | None, str | None]:
     """Return the key of the SDK's own variables, and the token that takes its place.
 
     At another provider's address no key is sent that the program has not named.

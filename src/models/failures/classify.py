@@ -77,12 +77,12 @@ def from_exception(error: BaseException) -> ModelError:
     if "APIError" in names:  # an error inside a stream that began with 200
         return from_status(None, getattr(error, "body", None) or str(error))
     if isinstance(error, UnicodeEncodeError) and error.encoding in ("ascii", "latin-1"):
-        message = (
-            f"a header cannot be sent: it holds {error.object[error.start]!a}. Look at the key and at extra_headers"
-        )
+        message = f"a header cannot be sent: it holds {error.object[error.start]!a}. Check the key and extra_headers"
         return errors.InvalidRequest(f"{message}. Nothing was sent", parameter="extra_headers")
     if isinstance(error, UnicodeEncodeError):
-        message = f"a text cannot be sent: it holds half a character ({error.object[error.start]!a}) that UTF-8 has not"
+        message = (
+            f"a text cannot be sent: it contains a lone surrogate ({error.object[error.start]!a}), which UTF-8 lacks"
+        )
         return errors.InvalidRequest(message, parameter="messages")
     if names & {"TypeError", "ValueError"}:
         return errors.InvalidRequest(bodies.one_line(str(error)), parameter=refused_parameter.keyword(str(error)))

@@ -32,7 +32,7 @@ def from_exception(error: BaseException) -> ModelError | None:
     names = {kind.__name__ for item in chain for kind in type(item).__mro__}
     if any(_BAD_HEADER in str(item) for item in chain):
         return errors.InvalidRequest(
-            "a header cannot be sent: it holds a character that HTTP does not take. Look at the key and at "
+            "a header cannot be sent: it holds a character that HTTP does not take. Check the key and "
             "extra_headers. Nothing was sent",
             parameter="extra_headers",
         )

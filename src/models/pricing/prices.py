@@ -134,6 +134,6 @@ def _too_long(prices: PriceList, usage: Usage) -> str | None:
 
 
 def _excess(counts: dict[str, int | None]) -> str | None:
-    """Return what is wrong with counts of which parts are more than the whole; None for nothing."""
+    """Return a problem where parts of the counts exceed their whole; None for none."""
     below_zero = next((unit for unit, count in counts.items() if count is not None and count < 0), None)
     return f"usage contradicts itself: the parts of {below_zero} are more than the whole" if below_zero else None

@@ -13,7 +13,7 @@ _SOURCE: Final = "provider"
 
 
 def reported_cost(provider: str, usage: Any) -> Cost | None:
-    """Return the cost that a provider reports; None where it reports none that can be.
+    """Return the cost that a provider reports; None where it reports none, or an impossible one.
 
     xAI reports a price in ticks, OpenRouter one in dollars: docs.x.ai/docs/api-reference,
     openrouter.ai/docs/use-cases/usage-accounting.

@@ -75,7 +75,7 @@ def _bounded(request: ModelRequest, can: Capabilities) -> list[tuple[str, float,
 def _refuse_unsupported(request: ModelRequest, can: Capabilities) -> None:
     if not can.images and any(_has_image(message) for message in request.messages):
         raise Unsupported(
-            f"{request.model} takes no images: describe the image in text, or use a model that sees, such as "
+            f"{request.model} takes no images: describe the image in text, or use a model that takes images, such as "
             "openai:gpt-4o, claude:claude-haiku-4-5 or gemini:gemini-3.5-flash-lite. Nothing was sent.",
             parameter="messages",
         )
@@ -100,7 +100,7 @@ def _refuse_unsupported(request: ModelRequest, can: Capabilities) -> None:
         )
     if not can.continues and request.messages[-1].role == "assistant" and not request.messages[-1].tool_calls:
         raise Unsupported(
-            f"{request.model} does not go on with a turn of its own: end with the user's turn, and ask for a form with "
+            f"{request.model} does not continue a turn of its own: end with the user's turn, and ask for a form with "
             "response_format or in the system prompt. Nothing was sent.",
             parameter="messages",
         )

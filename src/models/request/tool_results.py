@@ -52,7 +52,7 @@ def tool_results(reply: _Reply, tools: Sequence[object]) -> list[dict[str, str]]
 
 
 async def atool_results(reply: _Reply, tools: Sequence[object]) -> list[dict[str, str]]:
-    """Do what `tool_results` does, for functions of which some are asynchronous. They run one after the other."""
+    """Do what `tool_results` does, where some of the functions are asynchronous. They run one after the other."""
     messages = []
     for call in reply.tool_calls:
         with observe(call.name, "tool", input=call.arguments) as observation:

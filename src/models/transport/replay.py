@@ -197,7 +197,7 @@ class Replay:
 
         Args:
             key: What the address and the headers depend on.
-            body: JSON, as the SDK would send it; None for a call of which that is not known.
+            body: JSON, as the SDK would send it; None where that is not known.
             timeouts: Of this call.
             ask: Has the SDK make the call; raises what the SDK raises.
             read: Reads a response with status 200; None leaves it to the SDK.

@@ -132,7 +132,7 @@ def _with_extra_body(payload: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _read(route: Route, response: Any) -> LazyReply | None:
-    """Return a reply as the JSON that it is; the SDK's object is made when somebody asks for it."""
+    """Return a reply as its JSON; the SDK's object is made on demand."""
     body = replay.read_json_object(response)
     return None if body is None else LazyReply(body, partial(_sdk_object, route.reply, body, response.headers))
 

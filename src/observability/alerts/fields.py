@@ -14,7 +14,7 @@ _CLOCK: Final = re.compile(r"([01]?[0-9]|2[0-3]):([0-5][0-9])")
 
 
 class FieldProblem(ValueError):
-    """A value cannot be read; the message says what it is, and what it may be."""
+    """A value cannot be read; the message names it and the valid forms."""
 
 
 def duration(value: Any) -> float:

@@ -27,7 +27,7 @@ def plain(text: str) -> str:
 
 
 def sentence(rule: Rule, reading: Reading) -> str:
-    """Return what was measured, with its n and its interval, beside what the rule fires at."""
+    """Return the measured value, its n and its interval, and the value at which the rule fires."""
     measure = rule.measure
     if reading.value is None:
         return reading.problem if rule.is_silence else f"{rule.subject} is not known: {reading.problem}"

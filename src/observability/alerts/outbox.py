@@ -50,10 +50,10 @@ class Outbox:
         self._state_file = state_file
         self._clock = clock
         self._offline = offline
-        self._failing: set[str] = set()  # destinations of which the log knows that they do not work
+        self._failing: set[str] = set()  # destinations whose failure is logged already
 
     def deliver(self, rules: RuleFile) -> list[WaitingMessage]:
-        """Send what is due; return what waits afterwards."""
+        """Send the messages that are due; return those that still wait."""
         now = self._clock()
         by_destination: dict[str, list[WaitingMessage]] = {}
         for item in self._state_file.waiting():

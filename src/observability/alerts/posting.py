@@ -76,7 +76,7 @@ def send(destination: Destination, document: dict[str, Any]) -> Delivery:
     try:
         status, headers, answer = _post(target, content, destination.timeout_s)
     except Exception as error:  # noqa: BLE001 - of any library below; another attempt follows
-        return Delivery(is_sent=False, detail=target.shown(connection_errors.in_words(error, target.url)))
+        return Delivery(is_sent=False, detail=target.shown(connection_errors.explain(error, target.url)))
     return _judged(destination, target, status, headers, answer)
 
 

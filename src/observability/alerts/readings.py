@@ -1,4 +1,4 @@
-"""Say what a rule has measured: a value, of how many things, how sure it is, and what of it is not known."""
+"""Define a rule's measurement: a value, its n, its interval, and how much of it is unknown."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ _log = logging.getLogger("moondev.alerts")
 
 
 def watched(settings: Settings) -> Background | None:
-    """Return what checks the rules from now on; None without an alerts file. Never raises: what is wrong is logged."""
+    """Start checking the rules; return the checker, None without an alerts file. Never raises: errors are logged."""
     try:
         if location.alerts_path() is None:
             return None

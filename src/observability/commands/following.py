@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from src.observability.store.reader import StoreReader
 
 _PAGE: Final = 2_000  # observations that are printed at once
-_LOOKED_AT: Final = 20_000  # numbers of observations of which they are chosen, in one short transaction
+_LOOKED_AT: Final = 20_000  # observations that one short transaction reads to choose from
 _TAIL_COLUMNS: Final = (
     "seq", "trace_id", "span_id", "name", "type", "start_ns", "end_ns", "level", "status_message", "provider", "model",
     "agent", "symbol", "session_id", "error_category", "input_tokens", "output_tokens", "cost_usd", "cost_unknown",

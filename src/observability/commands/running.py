@@ -43,7 +43,7 @@ def _usage(error: Exception) -> int:
     from src.observability.commands.console import problem
 
     context = getattr(error, "ctx", None)
-    if possibilities := getattr(error, "possibilities", None):  # of an option that there is not
+    if possibilities := getattr(error, "possibilities", None):  # of an unknown option
         name = str(getattr(error, "option_name", ""))
         problem(f"{getattr(error, 'message', '')}. Did you mean {_nearest(name, possibilities)}?{_help_text(context)}")
         return _USAGE

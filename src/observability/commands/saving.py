@@ -94,7 +94,7 @@ def writer_for(path: Path) -> type[_JsonLines | _Csv | _Parquet]:
     forms: dict[str, type[_JsonLines | _Csv | _Parquet]] = {".jsonl": _JsonLines, ".csv": _Csv, ".parquet": _Parquet}
     form = forms.get(path.suffix.lower())
     if form is None:
-        raise ValueError(f"{path.name!r:.80} names no form: let it end in .jsonl, .csv or .parquet.")
+        raise ValueError(f"{path.name!r:.80} has no known suffix: let it end in .jsonl, .csv or .parquet.")
     return form
 
 
@@ -187,7 +187,7 @@ def columns() -> tuple[str, ...]:
 
 
 def report_saved(path: Path, count: int) -> None:
-    """Say what was saved, and what a reader of CSV must know."""
+    """Report what was saved, and what readers of CSV must know."""
     note(f"{counted(count, 'observations')} saved to {path}.")
     if path.suffix.lower() == ".csv":
         note("Texts that a spreadsheet would run as formulas begin with an apostrophe; .jsonl has them as they are.")

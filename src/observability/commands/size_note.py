@@ -1,4 +1,4 @@
-"""Tell whoever looks at the trace store that there is none, or that its size limit comes near, where rows are lost."""
+"""Print a note where the trace store does not exist, or comes near the size limit at which rows are lost."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from src.observability.store.reader import StoreReader
 
 
-def tell_size(reader: StoreReader) -> None:
+def print_size_note(reader: StoreReader) -> None:
     """Print one remark, beside the result, where there is no store.
 
     Print one too where the limit would soon take rows that are only here or not judged.

@@ -98,7 +98,7 @@ def _how_far(reader: StoreReader, upto: int, search_s: float, *, has_index: bool
     count, start_ns = reader.ask(left, (0, 0))
     if not count:
         return None
-    advice = "" if has_index else " `moondev insight refresh` makes the index that searches are quick with."
+    advice = "" if has_index else " `moondev insight refresh` builds the index that makes searches fast."
     return (
         f"Searched for {search_s:g} s, back to {moment(start_ns)[:19].replace('T', ' ')} UTC: {count:,} older "
         f"observations may have the text too. --search-s 600 looks further.{advice}"

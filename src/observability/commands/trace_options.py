@@ -27,7 +27,7 @@ class CallOptions(TypedDict, total=False):
     """The options that name calls, as a command takes them by `**options: Unpack[CallOptions]`."""
 
     agent: Annotated[str | None, _option("Of this agent.", "NAME")]
-    model: Annotated[str | None, _option("That this model answered, or was to: gpt-4o, openai:gpt-4o.", "NAME")]
+    model: Annotated[str | None, _option("Answered by this model, or asked of it: gpt-4o, openai:gpt-4o.", "NAME")]
     provider: Annotated[str | None, _option("Of this provider.", "NAME")]
     symbol: Annotated[str | None, _option("About this market.", "NAME")]
     session: Annotated[str | None, _option("Of this session.", "ID")]
@@ -44,8 +44,8 @@ class TraceOptions(CallOptions, total=False):
     tag: Annotated[str | None, _option("With this tag.", "NAME")]
     since: Since
     until: Until
-    min_cost: Annotated[str | None, _option("Cost at least so many US dollars, as far as that is known.", "USD")]
-    min_latency: Annotated[str | None, _option("Took at least so long: 2.5 (seconds), 800ms, 2m.", "TIME")]
+    min_cost: Annotated[str | None, _option("Cost at least this many US dollars, as far as known.", "USD")]
+    min_latency: Annotated[str | None, _option("Took at least this long: 2.5 (seconds), 800ms, 2m.", "TIME")]
     score: Annotated[str | None, _option("Has a score: 'pnl', 'pnl>=0.5', 'decision=BUY'.", "NAME[<=>VALUE]")]
     search: Annotated[str | None, _option("Text in an input, an output or an error.", "TEXT")]
 

@@ -48,7 +48,7 @@ def list_traces(
             min=0.0,
             max=86_400.0,
             show_default=False,
-            help=f"Seconds for which --search looks at texts, newest first: {_SEARCH_S}, or with --json to the end.",
+            help=f"How many seconds --search reads texts, newest first: {_SEARCH_S}, or with --json to the end.",
         ),
     ] = None,
     **chosen: Unpack[options.TraceOptions],
@@ -69,7 +69,7 @@ def list_traces(
     if newest or as_json or remark is not None:
         return
     if reader.exists:
-        note(f"{_NO_TRACES}." if wanted.is_empty or not reader.last_seq() else "No trace is as the options want it.")
+        note(f"{_NO_TRACES}." if wanted.is_empty or not reader.last_seq() else "No trace matches these options.")
 
 
 @app.command("show", cls=FastCommand)
@@ -126,7 +126,7 @@ def save(
     path: Annotated[Path, typer.Argument(metavar="FILE", help="Its suffix is .jsonl, .csv or .parquet.")],
     limit: Annotated[
         int | None,
-        typer.Option("--limit", "-n", min=1, help="The newest so many traces; all without it.", show_default=False),
+        typer.Option("--limit", "-n", min=1, help="How many of the newest traces; all without it.", show_default=False),
     ] = None,
     **chosen: Unpack[options.TraceOptions],
 ) -> None:
@@ -229,13 +229,13 @@ def _why_undeliverable(settings: Settings) -> str:
 
 def _reader() -> StoreReader:
     """Return what reads the store, whether tracing is on or not; it writes nothing."""
-    from src.observability.commands.size_note import tell_size
+    from src.observability.commands.size_note import print_size_note
     from src.observability.settings import Settings
     from src.observability.store.reader import StoreReader
 
     reader = StoreReader(Settings.read().trace_db)
     if reader.exists:
-        tell_size(reader)
+        print_size_note(reader)
     return reader
 
 

@@ -42,20 +42,22 @@ class Confirmation:
         self._channel = channel
         self._progress = channel.progress
         self._requests = requests
-        self._asked: dict[int, tuple[float, float]] = {}  # by range: when it was asked for, and the pause after that
+        self._questions: dict[
+            int, tuple[float, float]
+        ] = {}  # by range: when it was asked for, and the pause after that
 
     def count(self) -> int:
         """Return how many requests are parked."""
         return len(self._progress.parked(self._channel.name, "observation"))
 
     def resolve(self, *, urgent: bool) -> Outcome:
-        """Ask for what is due; return what kept a request from being resolved, or that nothing did.
+        """Ask for what is due; return the outcome that kept a request unresolved, or success.
 
         Args:
             urgent: Ask for all of them at once.
         """
         ranges = self._progress.parked(self._channel.name, "observation")
-        self._asked = {item.first: self._asked[item.first] for item in ranges if item.first in self._asked}
+        self._questions = {item.first: self._questions[item.first] for item in ranges if item.first in self._questions}
         for item in ranges:
             if not self._is_due(item, urgent=urgent):
                 continue
@@ -65,10 +67,10 @@ class Confirmation:
         return Outcome(answer=Answer.ACCEPTED)
 
     def _is_due(self, item: SentRange, *, urgent: bool) -> bool:
-        asked_at, pause_s = self._asked.get(item.first, (0.0, 0.0))
+        asked_at, pause_s = self._questions.get(item.first, (0.0, 0.0))
         if urgent:
             pause_s = min(pause_s, _URGENT_PAUSE_S)
-        if item.first in self._asked and self._channel.clock() < asked_at + pause_s:
+        if item.first in self._questions and self._channel.clock() < asked_at + pause_s:
             return False
         return urgent or self._age(item) >= self._patience_s(item)
 
@@ -179,8 +181,8 @@ class Confirmation:
 
     def _pause(self, item: SentRange) -> None:
         """Leave some time before the next question about a range; longer each time."""
-        _, pause_s = self._asked.get(item.first, (0.0, _FIRST_PAUSE_S / 2))
-        self._asked[item.first] = (self._channel.clock(), min(pause_s * 2, _LONGEST_PAUSE_S))
+        _, pause_s = self._questions.get(item.first, (0.0, _FIRST_PAUSE_S / 2))
+        self._questions[item.first] = (self._channel.clock(), min(pause_s * 2, _LONGEST_PAUSE_S))
 
     def _set_aside(self, seq: int, reason: str) -> None:
         self._progress.set_aside(self._channel.name, "observation", seq, reason)

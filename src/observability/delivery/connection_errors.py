@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 _NO_ROUTE: Final = (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN)
 
 
-def in_words(error: BaseException, url: str) -> str:
-    """Return what an error of a connection means and what helps; the error's own words where it is none known here.
+def explain(error: BaseException, url: str) -> str:
+    """Return what a connection error means and what helps; the error's own words for an unknown one.
 
     Args:
         error: What an HTTP library raised; the system's error is among its causes.
@@ -30,14 +30,14 @@ def in_words(error: BaseException, url: str) -> str:
     for cause in _causes(error):
         if isinstance(cause, socket.gaierror):
             if cause.errno == socket.EAI_AGAIN:
-                return f"the name {host} cannot be looked up now: look at this machine's network and DNS"
-            return f"no host {host} is known: look whether the address is right, and at this machine's network and DNS"
+                return f"the name {host} cannot be looked up now: check this machine's network and DNS"
+            return f"no host {host} is known: check the address, and this machine's network and DNS"
         if isinstance(cause, ssl.SSLCertVerificationError):
             return f"the certificate of {server} is not trusted ({cause.verify_message}): name its CA in SSL_CERT_FILE"
         if isinstance(cause, ConnectionRefusedError):
-            return f"nothing answers at {server}: look whether the server runs, and whether the port is right"
+            return f"nothing answers at {server}: check that the server runs and that the port is right"
         if isinstance(cause, OSError) and cause.errno in _NO_ROUTE:
-            return f"no network leads to {host}: look at this machine's network, or name a proxy in HTTPS_PROXY"
+            return f"no network leads to {host}: check this machine's network, or name a proxy in HTTPS_PROXY"
     return str(error) or type(error).__name__
 
 

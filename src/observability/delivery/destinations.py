@@ -201,7 +201,7 @@ def _own_context(destination: Destination) -> ssl.SSLContext:
             context.load_cert_chain(*destination.client_certificate)
     except OSError as error:
         raise network.NetworkProblem(
-            f"the certificates in {', '.join(files)} cannot be used ({error.strerror or error}): put right "
+            f"the certificates in {', '.join(files)} cannot be used ({error.strerror or error}): correct "
             "OTEL_EXPORTER_OTLP_CERTIFICATE, OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE and OTEL_EXPORTER_OTLP_CLIENT_KEY"
         ) from error
     return context

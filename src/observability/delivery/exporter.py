@@ -71,7 +71,7 @@ class Exporter:
         return any(worker.failing for worker in self._workers)
 
     def wake(self, kind: KindName | None = None) -> None:
-        """Signal that there is something to deliver. Costs next to nothing; never raises.
+        """Signal that there are rows to deliver. Costs next to nothing; never raises.
 
         Args:
             kind: What there is; either where it is not set.

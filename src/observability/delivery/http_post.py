@@ -1,4 +1,4 @@
-"""Send one request to a destination, and judge from the response what becomes of what it carries."""
+"""Send one request to a destination, and classify the response: what it means for the rows that were sent."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 
 import orjson
 
-from src.observability.delivery.connection_errors import in_words
+from src.observability.delivery.connection_errors import explain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -146,7 +146,7 @@ def _exchange(
             return _outcome(response, _beginning(response, read_s, most_bytes))
     except httpx.HTTPError as error:
         never_sent = isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout | httpx.ProxyError)
-        return Outcome(answer=Answer.RETRY_LATER, detail=in_words(error, url), ambiguous=not never_sent)
+        return Outcome(answer=Answer.RETRY_LATER, detail=explain(error, url), ambiguous=not never_sent)
     except (httpx.InvalidURL, UnicodeError) as error:
         return Outcome(answer=Answer.MISCONFIGURED, detail=str(error))
 

@@ -45,7 +45,7 @@ _watch: _Watch | None = None
 def watch(number: int, is_waiting: Callable[[], bool]) -> None:
     """Interrupt the main thread when this signal has come, as long as `is_waiting` says that its handler has not begun.
 
-    Does nothing where the wakeup file is somebody else's. To be called in the main thread.
+    Does nothing where other code uses the wakeup file. Call it in the main thread.
 
     Raises:
         ValueError: this is not the main thread of the main interpreter.

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from src.observability.delivery.channel import Channel
-    from src.observability.delivery.score_routes import Taken
+    from src.observability.delivery.score_routes import SendResult
     from src.observability.store.records import ScoreRecord
     from src.observability.store.unconfirmed import SentRange
 
@@ -115,7 +115,7 @@ class ScoreDelivery:
         pause_s = min(_FIRST_PAUSE_S * 2.0 ** min(max(item.attempts - 1, 0), 20), _LONGEST_PAUSE_S)
         return urgent or not 0 <= self._progress.now() - item.sent < pause_s
 
-    def _log_refused(self, taken: Taken) -> None:
+    def _log_refused(self, taken: SendResult) -> None:
         for number, reason in taken.refused:
             _log.error(
                 "%s refuses score %d for good (%s): it is set aside, and stays in the store.",

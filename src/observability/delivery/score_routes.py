@@ -41,7 +41,7 @@ class _Route(Enum):
 
 
 @dataclass(slots=True)
-class Taken:
+class SendResult:
     """What became of the first of some scores.
 
     Attributes:
@@ -86,12 +86,12 @@ class ScoreRoutes:
             first += count
         return parts
 
-    def send(self, scores: Sequence[EncodedScore]) -> Taken:
+    def send(self, scores: Sequence[EncodedScore]) -> SendResult:
         """Send the first of some scores, as many as one request may hold; those that no server takes count too."""
         route = self._route()
         chunk, count = _first(scores, route)
         problems = [(item.number, item.problem) for item in scores[:count] if item.problem is not None]
-        taken = Taken(count=count, refused=problems)
+        taken = SendResult(count=count, refused=problems)
         if not chunk:
             return taken
         result = self._send(route, chunk)
@@ -117,7 +117,7 @@ class ScoreRoutes:
             seen = _missing_routes.get((host, route))
         return seen is not None and time.monotonic() - seen < _REMEMBERED_FOR_S
 
-    def _send(self, route: _Route, chunk: Sequence[EncodedScore]) -> Taken:
+    def _send(self, route: _Route, chunk: Sequence[EncodedScore]) -> SendResult:
         """Send scores by a route; by the next one where the server turns out to lack it."""
         outcome = self._post(route, chunk)
         if outcome.answer is Answer.RETRY_LATER:
@@ -132,24 +132,24 @@ class ScoreRoutes:
         rejected = _count_rejected(outcome) if route is _Route.LIST else 0
         if rejected is None:
             unread = Outcome(answer=Answer.RETRY_LATER, detail="HTTP 207, which does not say how many it rejected")
-            return Taken(count=0, outcome=unread)
+            return SendResult(count=0, outcome=unread)
         if outcome.answer is Answer.ACCEPTED and not rejected:
-            return Taken(count=len(chunk), outcome=outcome)
+            return SendResult(count=len(chunk), outcome=outcome)
         if outcome.answer not in (Answer.ACCEPTED, Answer.REFUSED, Answer.TOO_LARGE):
-            return Taken(count=0, outcome=outcome)
+            return SendResult(count=0, outcome=outcome)
         if len(chunk) == 1:
             reason = outcome.detail or f"HTTP {outcome.status}: {outcome.first_words()}"
-            return Taken(count=1, refused=[(chunk[0].number, reason)])
+            return SendResult(count=1, refused=[(chunk[0].number, reason)])
         return self._in_halves(route, chunk)
 
-    def _in_halves(self, route: _Route, chunk: Sequence[EncodedScore]) -> Taken:
+    def _in_halves(self, route: _Route, chunk: Sequence[EncodedScore]) -> SendResult:
         """Send scores in two parts, to find those that are refused; one that was taken before is replaced by itself."""
         half = len(chunk) // 2
         taken = self._send(route, chunk[:half])
         if taken.outcome.answer is not Answer.ACCEPTED or taken.count < half:
             return taken
         rest = self._send(route, chunk[half:])
-        return Taken(
+        return SendResult(
             count=half + rest.count,
             refused=taken.refused + rest.refused,
             later=taken.later + rest.later,
@@ -201,8 +201,8 @@ def _count_rejected(outcome: Outcome) -> int | None:
     return rejected if isinstance(rejected, int) else None
 
 
-def _read_events(outcome: Outcome, chunk: Sequence[EncodedScore]) -> Taken:
-    """Read what a server says of each event; one of which it says nothing is sent again."""
+def _read_events(outcome: Outcome, chunk: Sequence[EncodedScore]) -> SendResult:
+    """Read a server's answer for each event; an event without one is sent again."""
     content = outcome.json()
     content = content if isinstance(content, dict) else {}
     statuses = {
@@ -211,7 +211,7 @@ def _read_events(outcome: Outcome, chunk: Sequence[EncodedScore]) -> Taken:
         for item in content.get(part) or ()
         if isinstance(item, dict)
     }
-    taken = Taken(count=len(chunk), outcome=outcome)
+    taken = SendResult(count=len(chunk), outcome=outcome)
     for item in chunk:
         reply = statuses.get(item.envelope_id, {})
         status = reply.get("status")

@@ -114,7 +114,7 @@ class Worker:
         return self._thread is not None
 
     def wake(self) -> None:
-        """Signal that there is something to deliver."""
+        """Signal that there are rows to deliver."""
         if self._thread is None:
             self._start()
         if not self._work.is_set():

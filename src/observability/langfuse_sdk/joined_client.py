@@ -98,7 +98,7 @@ def take_over(manager: Any, host: Host) -> None:
         return
     joined = _Joined(host, key)
     for sender in senders:
-        sender._should_export_span = joined.unless_ours(sender._should_export_span)
+        sender._should_export_span = joined.unless_stored_here(sender._should_export_span)
     provider.add_span_processor(joined)
     scopes.joined_processors.add(provider._active_span_processor)
     manager.add_score_task = functools.partial(take_score, host, manager.add_score_task)
@@ -119,7 +119,7 @@ class _Joined(SpanProcessor):
             return False
         return (scope.attributes or {}).get("public_key") == self._public_key
 
-    def unless_ours(self, rule: Callable[[Any], bool]) -> Callable[[Any], bool]:
+    def unless_stored_here(self, rule: Callable[[Any], bool]) -> Callable[[Any], bool]:
         """Return the sender's export rule, without the spans that are stored here."""
         return lambda span: not self.takes(span) and rule(span)
 

@@ -68,7 +68,7 @@ class OwnClient:
                 span_exporter=DiscardingExporter(),
                 should_export_span=lambda _: False,  # or else it would upload the media in spans
             )
-            self._client = client = _made(make, settings.langfuse_host)
+            self._client = client = _new_client(make, settings.langfuse_host)
             manager: Any = client._resources
             if manager is not None and host.spool is not None and manager.tracer_provider is host.provider:
                 manager.add_score_task = functools.partial(joined_client.take_score, host, manager.add_score_task)
@@ -77,7 +77,7 @@ class OwnClient:
                 register.remove_sender(host.provider, host.public_key)
 
 
-def _made(make: Callable[..., Langfuse], address: str) -> Langfuse:
+def _new_client(make: Callable[..., Langfuse], address: str) -> Langfuse:
     """Return a client; where httpx cannot read a variable that is for other addresses, with an HTTP client of ours.
 
     Raises:

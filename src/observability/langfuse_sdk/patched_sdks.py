@@ -61,7 +61,7 @@ def warn_of_patches() -> None:
                     patch.sdk, patch.by, patch.remedy,
                 )  # fmt: skip
     except Exception as error:  # noqa: BLE001 - looking must not stop a model from being made
-        _log.debug("The SDKs could not be looked at: %s", error)
+        _log.debug("The SDKs could not be inspected: %s", error)
 
 
 def patcher(function: Any, sdk: str) -> str | None:

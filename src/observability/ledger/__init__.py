@@ -1,4 +1,4 @@
-"""The ledger: every decision as it was made, and what came of it."""
+"""The ledger: every decision as it was made, and its outcomes."""
 
 from src.observability.ledger.horizons import Horizon, HorizonError, parse_horizon, parse_horizons
 from src.observability.ledger.moments import aware, refuse_future

@@ -44,7 +44,7 @@ def parse_horizons(texts: str | Iterable[str]) -> tuple[Horizon, ...]:
     """Return the horizons of a text with commas, or of several texts; each length once, in their order.
 
     Raises:
-        HorizonError: one of them is none, or there is none.
+        HorizonError: one of them is not a horizon, or there is none.
     """
     if not isinstance(texts, str | Iterable):
         parse_horizon(str(texts))  # a number alone has no unit

@@ -1,4 +1,4 @@
-"""Refuse times that have two readings, that of this machine's clock and UTC, or that have not come yet."""
+"""Refuse times that are ambiguous between this machine's zone and UTC, or that lie in the future."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import time
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-_SKEW_NS: Final = 300_000_000_000  # clocks of different machines may differ by so much
+_SKEW_NS: Final = 300_000_000_000  # that clocks of different machines may differ by
 
 
 def aware(moment: datetime, name: str) -> datetime:

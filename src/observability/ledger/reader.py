@@ -1,4 +1,4 @@
-"""Read decisions with what came of them; nothing is written."""
+"""Read decisions with their outcomes and results, without writing."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Entry:
 
     @property
     def status(self) -> str:
-        """Return `abstained` or `failed` where it came about so; else `resolved` once each horizon is, or `open`."""
+        """Return `abstained`, `failed`, `resolved` (each horizon has an outcome) or `open`."""
         if self.decision.status != "decided":
             return self.decision.status
         return "resolved" if all(name in self.outcomes for name in self.horizons) else "open"
@@ -83,7 +83,7 @@ class LedgerReader:
         return self._store.ask(lambda db: ledger_queries.decisions_with_ids(db, ids), [])
 
     def starting_with(self, beginning: str) -> list[Entry]:
-        """Return the decisions whose id begins so; at most three."""
+        """Return the decisions whose id has this beginning; at most three."""
         return self._store.ask(lambda db: _with_outcomes(db, ledger_queries.decisions_by_id(db, beginning)), [])
 
     def of_trace(self, trace_id: str) -> list[Entry]:

@@ -69,14 +69,14 @@ def outcome(
 
 
 def _store(record: ResultRecord) -> bool:
-    """Store a result and score it, as far as it is new; tell whether it is stored."""
+    """Store a result and score it, if it is new; tell whether it is stored."""
     decision, before = _decision_and_result(record)
     if before is not None and (before.pnl_usd, before.net_return, before.details) == (
         record.pnl_usd,
         record.net_return,
         record.details,
     ):
-        return True  # nothing of it is new
+        return True  # it is stored already
     if not get_pipeline().store_ledger(record):
         return False
     if decision is not None and record.pnl_usd is not None and (before is None or before.pnl_usd != record.pnl_usd):
@@ -91,19 +91,19 @@ def _store(record: ResultRecord) -> bool:
 
 
 def _decision_and_result(record: ResultRecord) -> tuple[DecisionRecord | None, ResultRecord | None]:
-    """Return the decision of a result, and what its source said before; None for each that the ledger has not."""
+    """Return the decision of a result, and its source's earlier result; None for each that the ledger lacks."""
     nothing: tuple[DecisionRecord | None, ResultRecord | None] = (None, None)
     spool = get_pipeline().spool
     if spool is None:
         return nothing
 
-    def look(connection: sqlite3.Connection) -> tuple[DecisionRecord | None, ResultRecord | None]:
+    def read(connection: sqlite3.Connection) -> tuple[DecisionRecord | None, ResultRecord | None]:
         decisions = ledger_queries.decisions_with_ids(connection, [record.decision_id])
         results = ledger_queries.results_of(connection, [record.decision_id])
         return next(iter(decisions), None), next((item for item in results if item.source == record.source), None)
 
     try:
-        decision, before = StoreReader(spool.path).ask(look, nothing)
+        decision, before = StoreReader(spool.path).ask(read, nothing)
     except Exception as error:  # noqa: BLE001 - the ledger never breaks the program that decides
         _log.error("The score of decision %.40s is not written: %s", record.decision_id, redact_text(str(error)))
         return nothing

@@ -1,4 +1,4 @@
-"""Check the texts of a decision: what is no text is refused, and a single model is not taken for its letters."""
+"""Check the texts of a decision: other types are refused, and a single model's name is not split into letters."""
 
 from __future__ import annotations
 

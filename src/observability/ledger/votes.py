@@ -39,7 +39,7 @@ class MemberVote:
     model: str | None = None
 
 
-# Stands for a model that is the one in the member's label, which most are.
+# Replaces the name of a model that equals the one in the member's label, as most do.
 _AS_LABELLED: Final = 0
 _FIELDS: Final = len(MemberVote.__slots__)
 

@@ -143,19 +143,19 @@ def _write_scores(record: DecisionRecord, *, is_repeated: bool) -> None:
 
 
 def _recorded(decision_id: str) -> DecisionRecord | None:
-    """Return the decision of an id that the ledger has already."""
+    """Return the stored decision of an id, None where the ledger has none."""
     nothing: list[DecisionRecord] = []
-    records = _asked(lambda connection: ledger_queries.decisions_with_ids(connection, [decision_id]), nothing)
+    records = _query_store(lambda connection: ledger_queries.decisions_with_ids(connection, [decision_id]), nothing)
     return next(iter(records), None)
 
 
 def _is_scored(record: DecisionRecord) -> bool:
     last = score_id(record.id, "decision" if record.confidence is None else "confidence")
     query = "SELECT EXISTS (SELECT 1 FROM scores WHERE id = ?)"
-    return _asked(lambda connection: bool(connection.execute(query, (last,)).fetchone()[0]), False)
+    return _query_store(lambda connection: bool(connection.execute(query, (last,)).fetchone()[0]), False)
 
 
-def _asked(question: Callable[[sqlite3.Connection], _T], nothing: _T) -> _T:
+def _query_store(question: Callable[[sqlite3.Connection], _T], nothing: _T) -> _T:
     """Return the store's answer; `nothing` where it has none to give."""
     spool = get_pipeline().spool
     if spool is None:
@@ -176,11 +176,11 @@ def _record(
     horizons: tuple[Horizon, ...],
     fields: dict[str, Any],
 ) -> DecisionRecord:
-    """Return a decision's record, with what its run tells; ValueError names a field that cannot be what it says."""
+    """Return a decision's record, completed from its run; ValueError names a field with an impossible value."""
     _check(fields)
     scope = scopes.from_context(otel_context.get_current(), get_pipeline().caller_scope)
     now_ns = time.time_ns()
-    as_of_ns = now_ns if as_of is None else _past(as_of)
+    as_of_ns = now_ns if as_of is None else _past_time_ns(as_of)
     trace_id, observation_id = _current_ids()
     prompt_name, prompt_version, prompt_hash = _prompt(fields.get("prompt"))
     models, metadata = model_names(fields.get("models")), fields.get("metadata")
@@ -240,7 +240,7 @@ def _prices(
 
 
 def _prompt(prompt: Any) -> tuple[str | None, str | None, str | None]:
-    """Return a prompt's name, version and hash; a prompt with its variables filled in is as good as the prompt."""
+    """Return a prompt's name, version and hash, also of one with its variables filled in."""
     prompt = getattr(prompt, "prompt", prompt)
     if prompt is None:
         return None, None, None
@@ -250,7 +250,7 @@ def _prompt(prompt: Any) -> tuple[str | None, str | None, str | None]:
     return name, version, digest
 
 
-def _past(as_of: datetime | float) -> int:
+def _past_time_ns(as_of: datetime | float) -> int:
     """Return a time as nanoseconds since 1970; ValueError where it lies in the future."""
     as_of_ns = nanoseconds(as_of)
     refuse_future(as_of_ns, "its time")
@@ -258,7 +258,7 @@ def _past(as_of: datetime | float) -> int:
 
 
 def _check(fields: Mapping[str, object]) -> None:
-    """Refuse fields that there are none of, and texts that are none."""
+    """Refuse unknown fields, and texts of another type."""
     unknown = sorted(fields.keys() - DecisionFields.__annotations__.keys())
     if unknown:
         raise ValueError(f"it has no field {unknown[0]!r}: DecisionFields lists them.")

@@ -1,4 +1,4 @@
-"""Define which traces a reader asks for."""
+"""Define the conditions by which traces are searched."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class ScoreCondition(NamedTuple):
 
     Attributes:
         name: The score's name.
-        comparison: How its value compares; None where any value will do.
+        comparison: How its value must compare; None for any value.
         value: What it is compared with: a number for scores that are numbers, else a text.
     """
 
@@ -96,6 +96,6 @@ class TraceFilter(NamedTuple):
 
     @property
     def of_whole_traces(self) -> bool:
-        """Tell whether it has conditions that only all observations of a trace together can answer."""
+        """Tell whether it has conditions on whole traces, which need all observations of a trace."""
         bounds = (self.status, self.since_ns, self.until_ns, self.min_cost_usd, self.min_latency_ms)
         return any(bound is not None for bound in bounds)

@@ -101,7 +101,7 @@ def _distinct(rows: Iterator[tuple[str]]) -> Iterator[str]:
 
 
 def _among(traces: Iterator[str], chosen: set[str]) -> Iterator[str]:
-    """Yield those of the traces that are chosen; no more are looked at once each has come."""
+    """Yield the chosen traces among these; stop once each of them has come."""
     while chosen:
         trace = next(traces, None)
         if trace is None:
@@ -135,7 +135,7 @@ def _select(conditions: Sequence[str]) -> str:
 
 
 def _are_many(connection: sqlite3.Connection, conditions: Sequence[str], values: Mapping[str, object]) -> bool:
-    """Tell whether so many observations fulfil the other conditions that looking a text up beats reading theirs."""
+    """Tell whether too many observations fulfil the other conditions for their texts to be read one by one."""
     if not conditions:
         return True
     statement = f"SELECT count(*) FROM (SELECT 1 FROM observations o WHERE {' AND '.join(conditions)} LIMIT {_FEW})"  # noqa: S608 - our own names
@@ -207,7 +207,7 @@ def _is_model(connection: sqlite3.Connection, field: str, name: str) -> str:
 
 
 def _scored(connection: sqlite3.Connection, wanted: ScoreCondition) -> set[str]:
-    """Return the traces that have a score as wanted, on themselves or on one of their observations.
+    """Return the traces with a matching score, on themselves or on one of their observations.
 
     Of scores with the same id and name the last one counts: it has replaced the others.
     """
@@ -221,7 +221,7 @@ def _scored(connection: sqlite3.Connection, wanted: ScoreCondition) -> set[str]:
 
 
 def _whole(connection: sqlite3.Connection, wanted: TraceFilter, traces: Iterator[str]) -> Iterator[str]:
-    """Yield the traces of which the conditions on whole traces hold."""
+    """Yield the traces that fulfil the conditions on whole traces."""
     condition, values = _condition_on_totals(wanted)
     for _ in range(_MOST_CHUNKS):
         chunk = list(islice(traces, _CHUNK))

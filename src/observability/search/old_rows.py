@@ -1,4 +1,4 @@
-"""Read out of the spans of older programs' rows what their columns lack."""
+"""Read from spans the facts that rows of older programs lack as columns."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def define_comparison(connection: sqlite3.Connection, function: str, column: str
         exact: Whether the case of ASCII letters counts.
     """
     comparable = value if exact else ascii_lower(value)
-    # Such a value stands in an encoded span as it is, however the program has written its attributes.
+    # An encoded span contains such a value as it is, however the program has written its attributes.
     needle = comparable.encode() if value.isascii() and not {'"', "\\"} & set(value) else b""
 
     def compare(payload: bytes, name: str, type_: str, provider: str | None, start_ns: int) -> bool:

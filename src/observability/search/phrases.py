@@ -1,4 +1,4 @@
-"""Look for a text in what an observation holds: its input, its output, its error; upper and lower case are the same."""
+"""Search an observation's input, output and error for a text, ignoring case."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _BECOME_ASCII: Final = tuple(
 
 
 def holds_text(text: str) -> Callable[[bytes, str | None], bool]:
-    """Return what tells whether a stored span, or the error beside it, has a text, as it is or escaped as in JSON.
+    """Return a predicate: does a stored span, or its error, contain a text, as it is or escaped as in JSON?
 
     Args:
         text: The text; not empty.

@@ -1,4 +1,4 @@
-"""Read observations with their texts, a part at a time, so that a store of any size can be read."""
+"""Read observations with their texts page by page, so that a store of any size can be read."""
 
 from __future__ import annotations
 
@@ -134,7 +134,7 @@ def moment(ns: int) -> str:
     try:
         return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{rest // 1000:06d}Z"
     except (ValueError, OverflowError, OSError):
-        return str(ns)  # a clock that was far beyond any year
+        return str(ns)  # from a clock that was set beyond year 9999
 
 
 _AS_THEY_ARE: Final = (
@@ -172,7 +172,7 @@ def flat(item: StoredObservation) -> dict[str, object]:
 
 
 def observations_at(reader: StoreReader, locations: Sequence[tuple[int, str, str]]) -> Iterator[StoredObservation]:
-    """Yield observations by where they are said to stand: number in the store, trace, and their own id.
+    """Yield observations by their recorded locations: number in the store, trace, and their own id.
 
     Numbers change when a damaged store is replaced; an observation that is not at its number is looked for in its
     trace. One that is gone is left out.

@@ -1,4 +1,4 @@
-"""Hold what finds texts by an index; without one all texts are read."""
+"""Register the text index that searches use; without one all texts are read."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     Numbers = Callable[[], Iterator[int]]
     Lookup = Callable[[Path, str], AbstractContextManager[Numbers | None]]
 
-LEAST: Final = 2_000  # observations that are looked at whatever time that takes: below a tenth of a second of work
+LEAST: Final = 2_000  # observations that are always read, whatever time is left: less than a tenth of a second of work
 
 
 class Bounded:
@@ -49,7 +49,7 @@ _lookups: list[Lookup] = []
 
 
 def use(lookup: Lookup) -> None:
-    """Set what looks texts up."""
+    """Set the function that looks texts up."""
     _lookups[:] = [lookup]
 
 

@@ -34,22 +34,22 @@ _MOST_FILES: Final = 20_000  # of which a program that generates code could have
 _by_file: dict[str, tuple[str, bool] | None] = {}
 _by_script: dict[str, str | None] = {}
 _missing: Final = ("", False)
-_asking: ContextVar[str | None] = ContextVar("moondev_asking", default=None)
+_agent_override: ContextVar[str | None] = ContextVar("moondev_asking", default=None)
 
 
 @contextmanager
-def asking(agent: str | None) -> Iterator[None]:
+def as_agent(agent: str | None) -> Iterator[None]:
     """Have `calling_agent` return this agent inside the block, for work that began elsewhere."""
-    token = _asking.set(agent)
+    token = _agent_override.set(agent)
     try:
         yield
     finally:
-        _asking.reset(token)
+        _agent_override.reset(token)
 
 
 def calling_agent() -> str | None:
     """Return the name of the agent that runs on this thread, or None where nothing names one."""
-    candidate = _asking.get()
+    candidate = _agent_override.get()
     if candidate is not None:
         return candidate
     frame: FrameType | None = sys._getframe(1)

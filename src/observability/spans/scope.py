@@ -93,7 +93,7 @@ class Scope:
         )
         return replace(scope, attributes=_attributes(scope))
 
-    def asked_by(self, agent: str | None, symbol: str | None = None) -> Scope:
+    def of_caller(self, agent: str | None, symbol: str | None = None) -> Scope:
         """Return the scope of what an agent asks for outside any run, about a symbol where that is known."""
         if agent is None and symbol is None:
             return replace(self, attributed=True)

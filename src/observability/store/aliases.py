@@ -1,4 +1,4 @@
-"""Know one project under all its names, so that what it has is not sent again for a new spelling or a new key.
+"""Map a project's names to one, so that nothing is sent again for a new spelling of its address or a new key.
 
 A destination's name is made of an address and of a hash of the public key. Addresses differ in spelling, and keys are
 rotated; the project stays. The first name under which a project was known stays the one that its progress is kept
@@ -105,7 +105,7 @@ def _first_known(connection: sqlite3.Connection, names: set[str], default: str) 
 
 
 def _merge(connection: sqlite3.Connection, source: str, target: str) -> None:
-    """Move what is known of one name to another: a project has what it got under either of them."""
+    """Merge the progress of one name into another: a project has what it received under either name."""
     connection.execute(
         "INSERT INTO destinations (name, acked, scores_acked) SELECT ?, acked, scores_acked FROM destinations "
         "WHERE name = ? ON CONFLICT (name) DO UPDATE SET acked = max(acked, excluded.acked), "

@@ -1,4 +1,4 @@
-"""Store rows on other threads, for callers that must not wait: an event loop, and a decision with a deadline.
+"""Store rows on other threads, for callers that must not block: event loops, and decisions with a deadline.
 
 A row is normally committed on the thread that brings it, before it goes on. Inside `collecting()` the work is handed to
 daemon threads instead: redaction, encoding, the commit. The block's `Rows` then tell when all of it is stored, so that
@@ -26,11 +26,11 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("moondev.spool")
 _MOST_THREADS: Final = 4
-_IDLE_S: Final = 10.0  # then a thread that has nothing to do ends
+_IDLE_S: Final = 10.0  # after which an idle thread ends
 # How long `beside` waits: the shorter time where the deadline has come.
 _SHORTEST_PATIENCE_S: Final = 0.25
 _LONGEST_PATIENCE_S: Final = 0.9
-_STUCK_S: Final = 0.5  # without a row stored; then nobody waits who need not
+_STUCK_S: Final = 0.5  # without a stored row, after which callers stop waiting
 # How long the end of a process waits for rows: as long as a plain call would have waited for a locked store.
 EXIT_PATIENCE_S: Final = 15.0
 # The most bytes of texts that may wait here. Beyond it, whoever brings more stores it himself, and so waits.
@@ -166,7 +166,7 @@ def collected() -> Rows | None:
 
 
 def run(rows: Rows, work: Work, size: int) -> bool:
-    """Run work that stores a row on another thread; False where so much waits already that the row must be given up.
+    """Run work that stores a row on another thread; False where too much waits already, and the row is lost.
 
     Args:
         rows: Where the row is counted.

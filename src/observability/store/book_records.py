@@ -68,7 +68,7 @@ class BookEventRecord:
 
     Attributes:
         book: The book's name.
-        number: Its place in the journal, from 1 without a gap: two processes cannot write the same line.
+        number: Its number in the journal, from 1 without a gap: two processes cannot write the same line.
         time_ns: When it happened on the market: when its bar opens, or when funding was due.
         written_ns: When it was written.
         kind: What happened.

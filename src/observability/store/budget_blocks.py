@@ -22,7 +22,7 @@ _log = logging.getLogger("moondev.spool")
 NANO: Final = 1_000_000_000
 _CALLS_AHEAD: Final = 16  # that a block has room for beside those under way, in a burst of calls
 _SHARE: Final = 16  # of what is left of a limit: at most one part of so many is reserved ahead
-_LONGER_S: Final = 30  # than its first call a block with room for others is reserved
+_LONGER_S: Final = 30  # longer than its first call a block with room for others is reserved
 _RESERVE: Final = "INSERT INTO budget_reserved (key, start_s, amount, until_s) VALUES (?, ?, ?, ?)"
 _RESIZE: Final = "UPDATE budget_reserved SET amount = ?, until_s = max(until_s, ?) WHERE id = ?"
 _RELEASE: Final = "DELETE FROM budget_reserved WHERE id = ?"
@@ -65,7 +65,7 @@ class WindowBalance:
 
     @property
     def taken_usd(self) -> float:
-        """Return both together."""
+        """Return the sum of both."""
         return self.spent_usd + self.reserved_usd
 
 
@@ -105,7 +105,7 @@ class Block:
 
     @property
     def free(self) -> int:
-        """Return what calls can take."""
+        """Return what further calls can take."""
         return self.amount - self.used - self.settled
 
     def can_take(self, window: Window, amount: int, until_s: float) -> bool:

@@ -42,7 +42,7 @@ __all__ = ["BudgetStore", "Refusal", "Reservation", "StoreIsLockedError", "Windo
 
 _log = logging.getLogger("moondev.spool")
 _SETTLE_AFTER_S: Final = 0.2
-_BURST_S: Final = 0.1  # calls that follow one another within so long are a burst
+_BURST_S: Final = 0.1  # calls that follow one another within this time are a burst
 _EXPIRE_EVERY_S: Final = 5.0
 _PATIENCE_MS: Final = 20  # for a lock; whoever waits longer does so without a thread or an event loop
 _KEEP_S: Final = 400 * 86_400

@@ -102,7 +102,7 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
 
 
 def insert(connection: sqlite3.Connection, statement: str, values: Sequence[object]) -> sqlite3.Cursor:
-    """Insert one row; half characters in its texts, which UTF-8 and so SQLite do not have, become question marks."""
+    """Insert one row; lone surrogates in its texts, which UTF-8 and so SQLite lack, become question marks."""
     try:
         return connection.execute(statement, values)
     except UnicodeEncodeError:

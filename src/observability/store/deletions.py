@@ -1,4 +1,4 @@
-"""Tell those who read the store row by row up to which number rows were deleted, and how many."""
+"""Record up to which number rows were deleted, and how many, for readers that read the store row by row."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Name destinations in the store, and tell from a stored name what its destination accepts.
+"""Name destinations in the store, and read from a stored name which rows its destination accepts.
 
 The tables `destinations` and `set_aside` know a destination by its name alone. The column `scores` of the table
 `configured` says what it accepts, but only once a process that was set up for it has registered it there, which none

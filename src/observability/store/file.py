@@ -1,4 +1,4 @@
-"""Open the trace store's file for writing, and set a damaged one aside under another name."""
+"""Open the trace store's file for writing, and rename a damaged one."""
 
 from __future__ import annotations
 

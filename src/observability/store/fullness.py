@@ -1,4 +1,4 @@
-"""Say how near a store is to its size limit, long before rows are dropped that exist nowhere else or are not judged."""
+"""Report how near a store is to its size limit, long before rows are lost that exist only there or are not judged."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ def is_damaged_store(path: Path, *, opened_before: bool) -> bool:
     Args:
         path: The file.
         opened_before: This process has opened the same file as a store. It is then taken for one even where its first
-            page is destroyed, unless somebody has written a text over it.
+            page is destroyed, unless a text was written over it.
     """
     descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
     beginning = os.read(descriptor, _FIRST_PAGES)

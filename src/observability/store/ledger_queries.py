@@ -82,7 +82,7 @@ def decisions_of_trace(connection: sqlite3.Connection, trace_id: str) -> list[De
 
 
 def decisions_by_id(connection: sqlite3.Connection, beginning: str) -> list[DecisionRecord]:
-    """Return the decisions whose id begins so; at most three."""
+    """Return the decisions whose id has this beginning; at most three."""
     if not has_ledger(connection):
         return []
     cursor = connection.execute(
@@ -162,7 +162,7 @@ def generations_after(
 
 
 def _decision(row: tuple[Any, ...]) -> DecisionRecord:
-    """Return the record of a row of DECISION_COLUMNS, by place: by name takes three times as long."""
+    """Return the record of a row of DECISION_COLUMNS, by position: by name takes three times as long."""
     values = _shared(row, _REPEATED_IN_DECISIONS)
     for index in _FLAGS:
         values[index] = bool(values[index])
@@ -194,7 +194,7 @@ def outcomes_of(connection: sqlite3.Connection, ids: Sequence[str]) -> list[Outc
 
 
 def results_of(connection: sqlite3.Connection, ids: Sequence[str]) -> list[ResultRecord]:
-    """Return what decisions really earned."""
+    """Return the results of decisions: what they really earned."""
     return [
         ResultRecord(**by_column(RESULT_COLUMNS, row))
         for part in _parts(ids)

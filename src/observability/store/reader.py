@@ -84,7 +84,7 @@ class StoreReader:
         return self._repeated(lambda: question(Queries(self.path, read_only)), nothing)
 
     def _repeated(self, question: Callable[[], _T], nothing: _T) -> _T:
-        """Return the answer; without locks, ask again where somebody wrote meanwhile."""
+        """Return the answer; without locks, ask again where the store was written to meanwhile."""
         for last_try in (*[False] * (_TRIES - 1), True):
             has_own_view, before = has_locks(self.path), self._state()
             try:
@@ -127,7 +127,7 @@ class StoreReader:
             return examine(connection, self.path) > 0
 
     def _state(self) -> tuple[tuple[int, ...], ...]:
-        """Return what changes whenever somebody writes to the store."""
+        """Return a value that changes with each write to the store."""
         return tuple(_stamp(self.path.with_name(self.path.name + suffix)) for suffix in ("", LOG, INDEX))
 
     def _refusal(self, error: Exception) -> SpoolError:
@@ -145,7 +145,7 @@ def _remedy(error: Exception) -> str:
         return "a process was killed while it changed it; the next traced call undoes that change"
     if getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return "another process has locked it; end that one, or try again"
-    return "look whether the path, which MOONDEV_TRACE_DB names, is right, and whether this user may read it"
+    return "check the path, which MOONDEV_TRACE_DB names, and whether this user may read it"
 
 
 def _stamp(path: Path) -> tuple[int, ...]:

@@ -229,7 +229,7 @@ def _rebuild(connection: sqlite3.Connection) -> None:
 
 
 def read_status(path: Path, keep_days: int | None, *, clock: Callable[[], float] = time.time) -> RetentionStatus:
-    """Return what retention has deleted from a store, and what it has still to delete."""
+    """Return the state of retention: what it has deleted from a store, and what is overdue."""
     with connect(path) as connection:
         counters = dict(connection.execute("SELECT name, value FROM counters").fetchall())
         overdue, waiting_for = 0, []

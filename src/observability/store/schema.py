@@ -104,7 +104,7 @@ INSERT INTO configured
 # The tables of version 2; spans may be compressed from now on (compression.py), which an older program cannot read.
 _VERSION_3 = ""
 
-# `unconfirmed`: rows that were sent, or about to be, and of which no answer is known (unconfirmed.py). `aliases`: the
+# `unconfirmed`: rows that were sent, or about to be, without a known answer (unconfirmed.py). `aliases`: the
 # names that one project goes by, and the name that its progress is kept under (aliases.py). Scores have a lease of
 # their own, so that they hold up no observations.
 _VERSION_4 = """

@@ -29,7 +29,7 @@ _LEAST_STEP_BYTES: Final = 64_000
 _MOST_STEP_BYTES: Final = 1_000_000
 _LOG_EVERY_S: Final = 60.0
 _WARN_EVERY_S: Final = 86_400.0  # that the limit comes near
-_LOOK_EVERY_S: Final = 600.0  # at what the limit would take: that counts rows, which takes some milliseconds
+_CHECK_EVERY_S: Final = 600.0  # at what the limit would take: that counts rows, which takes some milliseconds
 _MOST_ROWS: Final = 2_000  # that are dropped in one transaction, for which all callers wait
 _ROW_BYTES: Final = 300  # about what a row takes besides its span
 _LEAST_FREE_BYTES: Final = 1024**3  # of the disk
@@ -66,7 +66,7 @@ class SizeLimit:
         self._logged_at: float | None = None
         self._rows = self._undelivered = 0
         self._warned_at: dict[float, float] = {}
-        self._looked: tuple[float, float] | None = None  # when, and at what share of the limit
+        self._last_check: tuple[float, float] | None = None  # when, and at what share of the limit
         self._unjudged: set[str] = set()  # traces
         self._decisions_upto = 0  # up to which decision they are known
         self._passed: dict[RowKind, int] = {}  # up to which number no row is both delivered and judged
@@ -76,19 +76,23 @@ class SizeLimit:
         self._added += size + _ROW_BYTES
 
     @property
-    def due(self) -> bool:
+    def is_due(self) -> bool:
         """Tell whether enough was added to check the size."""
         return self._added >= self._step
 
     # Telling.
 
-    def look(self, connection: sqlite3.Connection) -> None:
+    def check_level(self, connection: sqlite3.Connection) -> None:
         """Note and log, once a day for each level, that the limit comes near, where rows would be lost at it."""
         share = bytes_used(connection) / self._max_bytes
         level, now = next((item for item in LEVELS if share >= item), None), time.monotonic()
-        if self._looked is not None and now - self._looked[0] < _LOOK_EVERY_S and (level or 0.0) <= self._looked[1]:
+        if (
+            self._last_check is not None
+            and now - self._last_check[0] < _CHECK_EVERY_S
+            and (level or 0.0) <= self._last_check[1]
+        ):
             return
-        self._looked = (now, level or 0.0)
+        self._last_check = (now, level or 0.0)
         self._unjudged, self._decisions_upto, self._passed = set(), 0, {}
         state = None if level is None else fullness(connection, self._max_bytes, self._grace_s)
         if state is None or state.level is None:

@@ -301,7 +301,7 @@ class Writer:
                 raise
             self._replace_damaged(str(error))
             self._commit_records(records)
-        if self._limit.due:
+        if self._limit.is_due:
             self._enforce_limit()
         if self._uncheckpointed_bytes >= min(_CHECKPOINT_EVERY_BYTES, self._max_bytes // 4):
             self._uncheckpointed_bytes = 0
@@ -379,7 +379,7 @@ class Writer:
         if connection is None:
             return
         try:
-            self._limit.look(connection)
+            self._limit.check_level(connection)
             connection.execute("BEGIN IMMEDIATE")
             dropped = self._limit.drop(connection)
             record_losses(connection, dropped.undelivered if dropped else 0)

@@ -93,7 +93,7 @@ def extract(carrier: Carrier | None = None, *, scope: bool | None = None) -> Con
         span = otel_trace.get_current_span(_PROPAGATOR.extract(headers, otel_context.Context()))
         if not span.get_span_context().is_valid:
             if headers.get("traceparent"):
-                _warn_once("traceparent", "A malformed traceparent came in; a new trace begins. Said once.")
+                _warn_once("traceparent", "A malformed traceparent was received; a new trace begins. Logged once.")
             return _under(otel_trace.INVALID_SPAN, None)
         trusted = carrier is None if scope is None else scope
         content = baggage.decode(headers.get("baggage", "")) if trusted else baggage.EMPTY

@@ -25,7 +25,7 @@ def score(
     is that of the run which this code is part of, else the process's.
 
     Raises:
-        ValueError: neither a trace nor a session is named, or both, of which Langfuse takes one.
+        ValueError: neither a trace nor a session is named, or both are: Langfuse takes one.
     """
     pipeline = get_pipeline()
     if pipeline.spool is None:

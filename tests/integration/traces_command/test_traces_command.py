@@ -95,7 +95,7 @@ def test_what_makes_no_sense_is_refused_in_one_line(words: list[str], message: s
 
 
 def test_nothing_as_wanted_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert "No trace is as the options want it" in moondev("traces", "list", "--agent", "x").err
+    assert "No trace matches these options" in moondev("traces", "list", "--agent", "x").err
     monkeypatch.setenv("MOONDEV_TRACE_DB", str(tmp_path / "none.db"))
     assert "There is no trace store at" in moondev("traces", "list", "--agent", "x").err
     assert json.loads(moondev("traces", "list", "--json", "--agent", "x").out) == []

@@ -228,7 +228,7 @@ def test_bytes_that_are_no_text_are_a_malformed_response() -> None:
 def test_a_lone_surrogate_in_a_prompt_is_an_invalid_request() -> None:
     with Server(lambda _: chat_reply("hi")) as server:
         model = ModelFactory.get_model("openai", api_key="k", base_url=server.url + "/v1")
-        with pytest.raises(errors.InvalidRequest, match="half a character") as caught:
+        with pytest.raises(errors.InvalidRequest, match="a lone surrogate") as caught:
             model.generate_response(None, "price \ud83d now")
         assert server.received == []
     assert caught.value.parameter == "messages"

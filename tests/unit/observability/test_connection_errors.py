@@ -8,7 +8,7 @@ import socket
 import httpx
 import pytest
 
-from src.observability.delivery.connection_errors import in_words
+from src.observability.delivery.connection_errors import explain
 
 
 def _error(url: str) -> Exception:
@@ -29,8 +29,8 @@ def test_a_closed_port_is_one_at_which_nothing_answers() -> None:
     with socket.socket() as unused:  # bound, and not listening
         unused.bind(("127.0.0.1", 0))
         port = unused.getsockname()[1]
-        words = in_words(_error(f"http://127.0.0.1:{port}/hook/secret"), f"http://127.0.0.1:{port}/hook/secret")
-    assert words == f"nothing answers at 127.0.0.1:{port}: look whether the server runs, and whether the port is right"
+        words = explain(_error(f"http://127.0.0.1:{port}/hook/secret"), f"http://127.0.0.1:{port}/hook/secret")
+    assert words == f"nothing answers at 127.0.0.1:{port}: check that the server runs and that the port is right"
 
 
 def test_behind_a_proxy_it_is_the_proxy_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -39,24 +39,24 @@ def test_behind_a_proxy_it_is_the_proxy_that_does_not_answer(monkeypatch: pytest
         port = unused.getsockname()[1]
         error = _error(f"http://127.0.0.1:{port}")
         monkeypatch.setenv("HTTPS_PROXY", f"http://user:word@127.0.0.1:{port}")
-        words = in_words(error, "https://hooks.example.com/secret")
+        words = explain(error, "https://hooks.example.com/secret")
     assert words.startswith(f"nothing answers at the proxy 127.0.0.1:{port}: ")
 
 
 @pytest.mark.parametrize(
     ("number", "beginning"),
-    [(socket.EAI_NONAME, "no host hooks.example.invalid is known: look whether the address is right"),
+    [(socket.EAI_NONAME, "no host hooks.example.invalid is known: check the address"),
      (socket.EAI_AGAIN, "the name hooks.example.invalid cannot be looked up now")],
 )  # fmt: skip
 def test_a_name_that_is_not_known_is_told_from_one_that_cannot_be_looked_up(number: int, beginning: str) -> None:
     error = httpx.ConnectError("[Errno -2] Name or service not known")
     error.__cause__ = socket.gaierror(number, "Name or service not known")
-    words = in_words(error, "https://hooks.example.invalid/services/secret")
+    words = explain(error, "https://hooks.example.invalid/services/secret")
     assert words.startswith(beginning)
     assert "Errno" not in words
     assert "secret" not in words
 
 
 def test_what_is_not_known_here_keeps_its_own_words() -> None:
-    assert in_words(httpx.ReadError("the peer went away"), "https://x.example") == "the peer went away"
-    assert in_words(httpx.ReadTimeout(""), "https://x.example") == "ReadTimeout"
+    assert explain(httpx.ReadError("the peer went away"), "https://x.example") == "the peer went away"
+    assert explain(httpx.ReadTimeout(""), "https://x.example") == "ReadTimeout"

@@ -111,7 +111,7 @@ def test_malformed_headers_are_logged_once(caplog: pytest.LogCaptureFixture) -> 
         with continue_trace({}):
             pass
     assert [record.getMessage() for record in caplog.records] == [
-        "A malformed traceparent came in; a new trace begins. Said once."
+        "A malformed traceparent was received; a new trace begins. Logged once."
     ]
 
 

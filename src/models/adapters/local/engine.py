@@ -35,7 +35,7 @@ _BRIEF_S = 0.01
 
 
 @dataclass(slots=True)
-class _Turn:
+class _PrefixLock:
     """A lock for the prompts of one prefix, and how many calls want it."""
 
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -49,7 +49,7 @@ class Engine:
     path: Path
     server: Any
     _working: set[object] = field(default_factory=set)
-    _turns: dict[str, _Turn] = field(default_factory=dict)
+    _prefix_locks: dict[str, _PrefixLock] = field(default_factory=dict)
     _ending: bool = False
 
     def __post_init__(self) -> None:
@@ -68,7 +68,7 @@ class Engine:
             stop: Set where the model is not even to begin.
         """
         mark = object()
-        with self._turn(payload, stop) as is_ours:
+        with self._wait_for_prefix(payload, stop) as is_ours:
             if not is_ours:
                 return
             self._working.add(mark)
@@ -78,29 +78,29 @@ class Engine:
                 self._working.discard(mark)
 
     @contextlib.contextmanager
-    def _turn(self, payload: dict[str, Any], stop: threading.Event) -> Iterator[bool]:
+    def _wait_for_prefix(self, payload: dict[str, Any], stop: threading.Event) -> Iterator[bool]:
         """Wait for calls with the same prefix: llama.cpp then reuses the prefix that they read, most of the work.
 
         Yields False where the call was stopped before its turn came.
         """
         prompt = json.dumps(payload["messages"])[:_SHARED_PREFIX]
         with _lock:
-            turn = self._turns.setdefault(prompt, _Turn())
-            turn.waiting += 1
+            prefix_lock = self._prefix_locks.setdefault(prompt, _PrefixLock())
+            prefix_lock.waiting += 1
         try:
-            while not turn.lock.acquire(timeout=_PAUSE_S):
+            while not prefix_lock.lock.acquire(timeout=_PAUSE_S):
                 if stop.is_set():
                     yield False
                     return
             try:
                 yield not stop.is_set()
             finally:
-                turn.lock.release()
+                prefix_lock.lock.release()
         finally:
             with _lock:
-                turn.waiting -= 1
-                if not turn.waiting:
-                    del self._turns[prompt]
+                prefix_lock.waiting -= 1
+                if not prefix_lock.waiting:
+                    del self._prefix_locks[prompt]
 
     def _skip_cleanup(self) -> None:
         """Stop the model where it works when the process ends, and skip llama.cpp's clean-up, which would crash it.
