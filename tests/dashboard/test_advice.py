@@ -13,8 +13,8 @@ import pytest
 
 from src.dashboard import Content, open_stores
 from tests import periods
+from tests.dashboard.browser import CHROMIUM, running
 from tests.dashboard.conftest import HOSTILE, opened
-from tests.dashboard.test_browser import CHROMIUM, running
 from tests.unit.insight import advised_store as made
 from tests.unit.insight.advised_store import DAYS, PRICES, Recorder
 from tests.unit.insight.stores import DAY_NS

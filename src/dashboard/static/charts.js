@@ -10,7 +10,7 @@ const drawn = [];
 
 export function drawAll() {
   for (const figure of document.querySelectorAll(".chart")) {
-    const data = JSON.parse(figure.querySelector("script").textContent);
+    const data = JSON.parse(figure.querySelector("script").textContent, inOneLine);
     const chart = echarts.init(figure, null, { renderer: "canvas" });
     drawn.push([chart, figure.dataset.chart, data]);
     chart.on("click", (event) => open(event, data));
@@ -20,6 +20,13 @@ export function drawAll() {
   paint();
   for (const look of [dark, paper, matchMedia("(forced-colors: active)")]) look.addEventListener("change", paint);
   document.addEventListener("moondev-theme", paint);
+}
+
+// Names may have line ends, and be as long as a page: of a long one beginning and end are drawn. Addresses stay.
+function inOneLine(key, value) {
+  if (typeof value !== "string" || key === "href" || value.startsWith("/traces")) return value;
+  const name = value.replace(/\s+/g, " ");
+  return name.length > 60 ? `${name.slice(0, 36)}…${name.slice(-20)}` : name;
 }
 
 // A mark leads to its trace, a bar to the traces that it counts.
@@ -127,7 +134,7 @@ function namesAxis(all, counts, width) {
   if (fits(all, width)) return lines({ type: "category", data: all, axisLabel: { ...common, rotate: 0, width: room, overflow: "break", hideOverlap: all.length > 30, formatter: below } });
   const turn = step > 16 ? Math.max(step < 60 ? 55 : 35, Math.ceil((Math.asin(16 / step) * 180) / Math.PI)) : 90;
   // The first name reaches to the left of its bar, and must not leave the chart.
-  const most = Math.floor(Math.min(width > 600 ? 220 : 150, (60 + step / 2) / Math.cos((Math.min(turn, 85) * Math.PI) / 180)) / 6.5);
+  const most = Math.floor(Math.min(width > 600 ? 220 : 150, (60 + step / 2) / Math.cos((Math.min(turn, 85) * Math.PI) / 180)) / 7);
   const cut = (name, rest) => (name.length + rest.length <= most ? name : `${name.slice(0, Math.max(most - rest.length - 1, 4))}…`) + rest;
   return lines({ type: "category", data: all, axisLabel: { ...common, rotate: turn, hideOverlap: step < 16, formatter: (name, place) => cut(names[place], counts ? `, ${count(place)}` : "") } });
 }

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 
-def counted(n: int, things: str, one: str | None = None) -> str:
+def counted(n: int, things: str, singular: str | None = None) -> str:
     """Return a number with what is counted: "1 call", "2,000 calls".
 
     Args:
         n: How many.
         things: What they are, in the plural; more may follow ("calls that told").
-        one: The same for one alone, where leaving the "s" of the first word that has one is not enough.
+        singular: The same for one alone, where leaving the "s" of the first word that has one is not enough.
     """
-    return f"{n:,} {things if n != 1 else one if one is not None else _singular(things)}"
+    return f"{n:,} {things if n != 1 else singular or _singular(things)}"
 
 
 def _singular(things: str) -> str:

@@ -27,7 +27,7 @@ class CallOptions(TypedDict, total=False):
     """The options that name calls, as a command takes them by `**options: Unpack[CallOptions]`."""
 
     agent: Annotated[str | None, _option("Of this agent.", "NAME")]
-    model: Annotated[str | None, _option("That this model answered, or was to: gpt-4o, openai:gpt-4o.", "NAME")]
+    model: Annotated[str | None, _option("Answered by this model, or asked of it: gpt-4o, openai:gpt-4o.", "NAME")]
     provider: Annotated[str | None, _option("Of this provider.", "NAME")]
     symbol: Annotated[str | None, _option("About this market.", "NAME")]
     session: Annotated[str | None, _option("Of this session.", "ID")]
