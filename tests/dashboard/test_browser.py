@@ -292,7 +292,7 @@ def test_a_bar_leads_to_its_traces_and_dragging_zooms_into_days(site: Site) -> N
 
 def test_names_beside_charts_never_touch_on_a_phone(site: Site) -> None:
     site.page.set_viewport_size({"width": 375, "height": 700})
-    for address in ("/latency", "/errors?by=agent+and+model"):
+    for address in ("/latency", "/errors?by=agent+and+model", "/swarm"):
         page = site.go(address)
         site.wait_for_charts()
         assert page.evaluate(TOUCHING) == [], address
