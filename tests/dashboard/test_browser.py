@@ -400,14 +400,3 @@ def test_colours_that_are_forced_keep_bars_and_the_page_that_one_is_on(site: Sit
     assert bar.evaluate(colour) != ground.evaluate(colour)
     assert page.evaluate("getComputedStyle(document.documentElement).scrollBehavior") == "auto"
     page.emulate_media(forced_colors="none", reduced_motion="no-preference")
-
-
-def test_a_browser_that_is_not_let_in_any_more_reads_what_to_do(site: Site) -> None:
-    stale: Any = site.browser.new_context()
-    port = urlsplit(site.base).port
-    stale.add_cookies([{"name": f"moondev_dashboard_{port}", "value": "of-before", "url": site.base}])
-    page = stale.new_page()
-    page.goto(site.base + "/traces?agent=risk_agent")
-    assert "has ended" in page.inner_text("body")
-    assert page.locator("pre").inner_text() == "moondev dashboard"
-    stale.close()
