@@ -374,8 +374,7 @@ def test_the_address_of_a_trace_is_that_of_the_observation_that_is_read(site: Si
 
 
 def test_paper_is_light_and_has_charts_and_whole_tables_without_tools(site: Site) -> None:
-    page = site.page
-    page.emulate_media(color_scheme="dark")
+    site.page.emulate_media(color_scheme="dark")
     page = site.go("/cost")
     site.wait_for_charts()
     page.emulate_media(media="print", color_scheme="dark")
@@ -389,8 +388,7 @@ def test_paper_is_light_and_has_charts_and_whole_tables_without_tools(site: Site
 
 
 def test_colours_that_are_forced_keep_bars_and_the_page_that_one_is_on(site: Site) -> None:
-    page = site.page
-    page.emulate_media(forced_colors="active", reduced_motion="reduce")
+    site.page.emulate_media(forced_colors="active", reduced_motion="reduce")
     page = site.go("/traces")
     assert page.locator(".menu a[aria-current]").evaluate("(item) => getComputedStyle(item).outlineStyle") == "solid"
     page.locator("tbody tr td:first-child a").first.click()
