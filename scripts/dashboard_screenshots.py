@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 ROOT: Final = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-MEMBERS: Final = "openai:gpt-4o,openai:gpt-4o-mini,deepseek:deepseek-chat"
+MEMBERS: Final = "openai:gpt-4o,openai:gpt-4o-mini,deepseek:deepseek-v4-flash"
 DAYS: Final = ("2017-03-01", "2017-05-15")
 # The pictures in docs/dashboard.md: their names, addresses, width, and colour scheme.
 PICTURES: Final = (

@@ -38,7 +38,9 @@ def advise(
     until: options.Until = None,
     kind: _Kind = None,
     every: Annotated[bool, typer.Option("--all", help="Show also what is not advised, and why not.")] = False,
-    texts: Annotated[int, typer.Option(min=0, max=1_000_000, help="How many calls' texts each kind may read.")] = 5_000,
+    texts: Annotated[
+        int, typer.Option(min=0, max=1_000_000, help="How many calls' texts each kind may read, at most.")
+    ] = 5_000,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else.")] = False,
     md: Annotated[Path | None, typer.Option("--md", help="Write Markdown into this file.", show_default=False)] = None,
     **names: Unpack[options.CallOptions],
@@ -109,7 +111,10 @@ def _status(*, quiet: bool) -> AbstractContextManager[object]:
 def _show(advice: Advice, *, shows_withheld: bool) -> None:
     from src.insight.advice import wording
 
-    out().print(f"[bold]What to change[/], {escape(wording.period(advice))}")
+    period, _, checked = wording.period(advice).partition("; ")
+    out().print(f"[bold]What to change[/], {escape(period)}")
+    if checked:
+        out().print(f"[dim]{escape(checked)}[/]")
     if not advice.findings:
         out().print(escape(wording.nothing(advice)))
     for number, finding in enumerate(advice.findings, 1):

@@ -25,10 +25,12 @@ def dashboard(
     open_browser: Annotated[bool, typer.Option("--open/--no-open", help="Open the link in the browser.")] = True,
     host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
     db: Annotated[
-        list[Path] | None, typer.Option(help="A trace store; several times for several.", show_default=False)
+        list[Path] | None,
+        typer.Option(help="A trace store, where not MOONDEV_TRACE_DB's; repeat it for several.", show_default=False),
     ] = None,
     csv: Annotated[
-        list[Path] | None, typer.Option(help="Prices for the charts; several times.", show_default=False)
+        list[Path] | None,
+        typer.Option(help="A file of prices, drawn below decisions; repeat it for several.", show_default=False),
     ] = None,
     symbol: Annotated[
         str | None, typer.Option(help="The symbol of the prices, where a file names none.", show_default=False)

@@ -28,7 +28,7 @@ _SEED: Final = 20_241_130  # the same calls always give the same sample
 def evaluate(
     judge: Annotated[str, typer.Option(help="The model that judges, as provider:model.")],
     rubric: Annotated[Path, typer.Option(help="A file with the rubric: what makes a reply good.")],
-    sample: Annotated[int, typer.Option(min=1, max=100_000, help="How many replies, or pairs.")] = 100,
+    sample: Annotated[int, typer.Option(min=1, max=100_000, help="How many replies, or pairs, to judge.")] = 100,
     pair: Annotated[
         str | None, typer.Option(help="Two models, A,B: whose reply to the same request is better.", show_default=False)
     ] = None,

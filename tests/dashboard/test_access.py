@@ -36,6 +36,19 @@ def test_the_link_opens_once_and_sets_a_strict_cookie(store_path: Path) -> None:
         assert "used already" in again.text
 
 
+def test_a_browser_of_a_dashboard_that_has_ended_reads_what_to_do(store_path: Path) -> None:
+    with opened(Content(stores=open_stores([store_path])), admitted=False) as client:
+        stale = {"Cookie": f"moondev_dashboard_{PORT}=of-before"}
+        page = client.get("/traces?agent=risk_agent", headers={**stale, "Accept": "text/html,*/*"})
+        assert (page.status_code, page.headers["content-type"]) == (403, "text/html; charset=utf-8")
+        assert "has ended" in page.text
+        assert "<pre>moondev dashboard</pre>" in page.text
+        plain = client.get("/live/rows.json", headers={**stale, "Accept": "*/*"})
+        assert (plain.status_code, plain.headers["content-type"]) == (403, "text/plain; charset=utf-8")
+        assert "has ended" in plain.text
+        assert "has ended" not in client.get("/").text  # it was never let in
+
+
 def test_nothing_is_shown_without_the_cookie(store_path: Path) -> None:
     paths = [*PATHS, "/static/page.js", "/static/echarts.js", "/live/rows.json", "/decisions/decisions.csv",
              "/traces/0000/rows.json", "/nowhere"]  # fmt: skip

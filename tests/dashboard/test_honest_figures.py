@@ -70,6 +70,22 @@ def table(client: TestClient, address: str) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(answer.text)))
 
 
+def test_one_call_is_one_call_and_a_wrong_clock_hangs_no_chart(tmp_path: Path) -> None:
+    near = call(1, usd=0.1, tokens=1)
+    with shown(tmp_path / "one.db", [near]) as client:
+        for page in ("/", "/cost", "/errors", "/traces"):
+            text = client.get(page).text
+            assert "n = 1 call" in text, page
+            assert "1 calls" not in text, page
+            assert "1 observations" not in text, page
+    far = replace(near, trace_id="f" * 32, span_id="f" * 16, start_ns=8 * 10**18, end_ns=8 * 10**18 + 1)
+    with shown(tmp_path / "clock.db", [near, far]) as client:
+        text = client.get("/cost").text
+        assert len(text) < 100_000  # not a place for each day of 200 years
+        assert "as where a clock was wrong" in text
+        assert len(table(client, "/cost/days.csv")) == 2
+
+
 COSTS = ("/overview/agents.csv", "/overview/cost.csv", "/cost/days.csv", "/cost/groups.csv", "/prompts/calls.csv",
          "/traces/traces.csv", "/sessions/sessions.csv")  # fmt: skip
 TOKENS = (("/cost/groups.csv", "input_tokens"), ("/traces/traces.csv", "tokens"), ("/sessions/sessions.csv", "tokens"))

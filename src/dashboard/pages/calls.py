@@ -41,6 +41,7 @@ _LINKED: Final = {"category": "category", "model": "model", "agent": "agent", "p
                   "symbol": "symbol", "environment": "environment", "prompt_name": "prompt"}  # fmt: skip
 _MOST_SERIES: Final = 7
 _DAY_NS: Final = 86_400_000_000_000
+_MOST_DAYS: Final = 4_000  # of a chart that has a place for each day
 
 
 def chosen(context: Context) -> Filter:
@@ -243,9 +244,12 @@ def by_day(
 
     rows = LazyRows(list(reversed(points)), make, context.limits)
     unpriced = sum(point.totals.unpriced for point in points) if kind == "money" else 0
-    remarks = (f"The price of {unpriced:,} of these calls is not known in whole: the chart has the known part.",)
+    remarks = [f"The price of {unpriced:,} of these calls is not known in whole: the chart has the known part."]
+    remarks = remarks if unpriced else []
+    if points and points[-1].start_ns - points[0].start_ns > _MOST_DAYS * _DAY_NS:
+        remarks.append("These days are many years apart, as where a clock was wrong: Since and Until leave some out.")
     return Panel(slug=slug, title=title, table=Table(tuple(columns), rows), chart=chart if rows else None,
-                 notes=remarks if unpriced else ())  # fmt: skip
+                 notes=tuple(remarks))  # fmt: skip
 
 
 def _day_chart(
@@ -292,8 +296,13 @@ def _day_chart(
 
 
 def _days(points: Sequence[Point]) -> list[int]:
-    """Return all days from the first to the last one, also those on which nothing happened."""
+    """Return all days from the first to the last one, also those on which nothing happened.
+
+    Where a clock has jumped, these would be a hundred thousand: then the days on which something happened.
+    """
     if not points:
         return []
     first, last = points[0].start_ns, points[-1].start_ns
+    if last - first > _MOST_DAYS * _DAY_NS:
+        return sorted({point.start_ns for point in points})
     return list(range(first, last + 1, _DAY_NS))

@@ -10,7 +10,7 @@ const drawn = [];
 
 export function drawAll() {
   for (const figure of document.querySelectorAll(".chart")) {
-    const data = JSON.parse(figure.querySelector("script").textContent);
+    const data = JSON.parse(figure.querySelector("script").textContent, inOneLine);
     const chart = echarts.init(figure, null, { renderer: "canvas" });
     drawn.push([chart, figure.dataset.chart, data]);
     chart.on("click", (event) => open(event, data));
@@ -20,6 +20,13 @@ export function drawAll() {
   paint();
   for (const look of [dark, paper, matchMedia("(forced-colors: active)")]) look.addEventListener("change", paint);
   document.addEventListener("moondev-theme", paint);
+}
+
+// Names may have line ends, and be as long as a page: of a long one beginning and end are drawn. Addresses stay.
+function inOneLine(key, value) {
+  if (typeof value !== "string" || key === "href" || value.startsWith("/traces")) return value;
+  const name = value.replace(/\s+/g, " ");
+  return name.length > 60 ? `${name.slice(0, 36)}…${name.slice(-20)}` : name;
 }
 
 // A mark leads to its trace, a bar to the traces that it counts.
@@ -127,18 +134,50 @@ function namesAxis(all, counts, width) {
   if (fits(all, width)) return lines({ type: "category", data: all, axisLabel: { ...common, rotate: 0, width: room, overflow: "break", hideOverlap: all.length > 30, formatter: below } });
   const turn = step > 16 ? Math.max(step < 60 ? 55 : 35, Math.ceil((Math.asin(16 / step) * 180) / Math.PI)) : 90;
   // The first name reaches to the left of its bar, and must not leave the chart.
-  const most = Math.floor(Math.min(width > 600 ? 220 : 150, (60 + step / 2) / Math.cos((Math.min(turn, 85) * Math.PI) / 180)) / 6.5);
+  const most = Math.floor(Math.min(width > 600 ? 220 : 150, (60 + step / 2) / Math.cos((Math.min(turn, 85) * Math.PI) / 180)) / 7);
   const cut = (name, rest) => (name.length + rest.length <= most ? name : `${name.slice(0, Math.max(most - rest.length - 1, 4))}…`) + rest;
   return lines({ type: "category", data: all, axisLabel: { ...common, rotate: turn, hideOverlap: step < 16, formatter: (name, place) => cut(names[place], counts ? `, ${count(place)}` : "") } });
 }
 
-// The axes of a chart by names: lying ones have the names on the left, the first on top.
-function namedAxes(data, value) {
-  if (!lies(data)) return { xAxis: namesAxis(data.x, data.n, data.width), yAxis: value };
-  const names = shortened(data.x).map((name) => name.replaceAll(" ", "\n"));
-  const label = (name, place) => (data.n ? `${names[place]}\nn = ${data.n[place].toLocaleString("en")}` : names[place]);
-  const axis = { type: "category", data: data.x, inverse: true, axisLabel: { interval: 0, lineHeight: 13, width: data.width * 0.42, overflow: "truncate", hideOverlap: false, formatter: label } };
-  return { xAxis: value, yAxis: lines(axis), grid: { ...frame().grid, right: 34 } };
+// Of a name that is too long beginning and end are left: names of models differ at their ends.
+function within(name, most) {
+  const end = Math.ceil(most * 0.6);
+  return name.length <= most ? name : `${name.slice(0, Math.max(most - end - 1, 1))}…${name.slice(-end)}`;
+}
+
+// A name in two lines at most, of so many characters.
+function inLines(name, most) {
+  const lines = [""];
+  for (const word of name.split(" ")) {
+    const last = lines[lines.length - 1];
+    if (!last || last.length + word.length < most) lines[lines.length - 1] = last ? `${last} ${word}` : word;
+    else lines.push(word);
+  }
+  return [lines[0], lines.slice(1).join(" ")].filter(Boolean).map((line) => within(line, most)).join("\n");
+}
+
+const CHARACTER = 7.3;  // its width in pixels, rather too much
+
+// A category axis on the left, and where the grid then begins; the first name is on top.
+function leftAxis(names, share, label, more = {}) {
+  const texts = names.map(label(Math.floor(share / CHARACTER)));
+  const widest = Math.max(...texts.flatMap((text) => text.split("\n").map((line) => line.length)));
+  const axis = lines({ type: "category", data: names, axisLabel: { interval: 0, lineHeight: 13, hideOverlap: false, formatter: (_, place) => texts[place] }, ...more });
+  return [axis, Math.ceil(widest * CHARACTER) + 10];
+}
+
+// The axes of a chart by names: lying ones have the names on the left.
+function namedAxes(data, value, top = frame().grid.top) {
+  const grid = { ...frame().grid, top };
+  if (!lies(data)) {
+    const room = (data.width - 90) / data.x.length - 10;
+    const rows = fits(data.x, data.width) ? Math.ceil(longest(data.x) / Math.max(room, 1)) : 1;
+    return { xAxis: namesAxis(data.x, data.n, data.width), yAxis: value, grid: { ...grid, bottom: 8 + 14 * Math.max(0, rows - 1) } };
+  }
+  const names = shortened(data.x);
+  const label = (most) => (_, place) => inLines(names[place], most) + (data.n ? `\nn = ${data.n[place].toLocaleString("en")}` : "");
+  const [axis, left] = leftAxis(data.x, 0.42 * data.width, label, { inverse: true });
+  return { xAxis: value, yAxis: axis, grid: { ...grid, left, right: 34, bottom: 28, containLabel: false } };
 }
 
 function xAxis(data) {
@@ -190,7 +229,7 @@ const kinds = {
     const share = say(data.kind), lying = lies(data);
     const point = data.values.map((item, place) => ({ value: item[0], n: data.n[place], low: item[1], high: item[2] }));
     return {
-      legend: { show: false }, ...namedAxes(data, valueAxis(data.kind, lying ? { splitNumber: 2 } : {})),
+      legend: { show: false }, ...namedAxes(data, valueAxis(data.kind, lying ? { splitNumber: 2 } : {}), 20),
       tooltip: { ...frame().tooltip, formatter: (items) => {
         const item = (Array.isArray(items) ? items : [items]).find((part) => part.seriesType === "scatter");
         if (!item) return "";
@@ -198,7 +237,7 @@ const kinds = {
         return `${item.name}\n${share(item.data.value)}${low === null ? "" : ` (${share(low)} to ${share(high)})`}, n = ${n}`;
       } },
       series: [
-        { type: "scatter", data: point, symbolSize: 11, itemStyle: { color: colour("c1") }, markLine: data.base === undefined ? undefined : { symbol: "none", silent: true, label: { formatter: share(data.base), color: colour("soft"), position: "insideEndTop" }, lineStyle: { color: colour("soft"), type: "dashed" }, data: [lying ? { xAxis: data.base } : { yAxis: data.base }] } },
+        { type: "scatter", data: point, symbolSize: 11, itemStyle: { color: colour("c1") }, markLine: data.base === undefined ? undefined : { symbol: "none", silent: true, label: { formatter: share(data.base), color: colour("soft"), position: lying ? "start" : "insideEndTop" }, lineStyle: { color: colour("soft"), type: "dashed" }, data: [lying ? { xAxis: data.base } : { yAxis: data.base }] } },
         whiskers(data.values, colour("c1"), lying),
       ],
     };
@@ -233,9 +272,11 @@ const kinds = {
   },
   heat(data) {
     const share = say(data.kind);
+    const [axis, left] = leftAxis(data.names, Math.min(0.3 * data.width, 220), (room) => (name) => within(name, room));
     const most = Math.max(0.01, ...data.cells.map((cell) => cell[2]));
     return {
-      legend: { show: false }, xAxis: namesAxis(data.names, undefined, data.width), yAxis: { ...namesAxis(data.names), axisLabel: { ...namesAxis(data.names).axisLabel, rotate: 0, width: Math.min(0.3 * data.width, 220), overflow: "break" } },
+      legend: { show: false }, xAxis: namesAxis(data.names, undefined, data.width), yAxis: axis,
+      grid: { ...frame().grid, top: 12, left, bottom: fits(data.names, data.width) ? 30 : 110, containLabel: false },
       tooltip: { ...frame().tooltip, trigger: "item", formatter: (item) => `${data.names[item.value[0]]} and ${data.names[item.value[1]]}\ndiffered in ${share(item.value[2])} of n = ${item.value[3]}` },
       visualMap: { show: false, min: 0, max: most, dimension: 2, inRange: { color: [colour("chosen"), colour("c1")] } },
       series: [{ type: "heatmap", data: data.cells, label: { show: data.names.length <= 8, formatter: (item) => share(item.value[2]), color: colour("text"), backgroundColor: colour("card"), padding: 3, borderRadius: 3 } }],

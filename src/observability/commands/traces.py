@@ -75,7 +75,7 @@ def list_traces(
 @app.command("show", cls=FastCommand)
 def show(
     trace_id: Annotated[
-        str, typer.Argument(help="The id, or how it begins; `last` is the newest but those of `doctor`.")
+        str, typer.Argument(help="The id, or how it begins; `last` is the newest, tests of `doctor` left out.")
     ],
     full: Annotated[bool, typer.Option("--full", "-f", help="Show inputs, outputs and metadata too.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print all that is stored of it as JSON.")] = False,

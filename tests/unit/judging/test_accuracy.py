@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from src.judging.accuracy import DAY_NS, Judged, accuracy_of, with_discoveries
-from src.judging.report import verdict
+from src.judging.report import dollars, verdict
 from src.judging.statistics import discoveries, max_drawdown, wilson
 from src.observability.ledger import Entry, MemberVote, write_votes
 from src.observability.store.ledger_records import DecisionRecord, OutcomeRecord
@@ -167,3 +167,7 @@ def test_a_decision_that_is_grouped_by_an_unknown_word_is_refused() -> None:
         report_of([entry(1, {"a": "BUY"}, 0.1, "BUY")], "colour")
     with pytest.raises(ValueError, match="needs the prices"):
         report_of([entry(1, {"a": "BUY"}, 0.1, "BUY")], "regime")
+
+
+def test_a_cost_of_exactly_nothing_is_zero_and_a_small_one_is_not() -> None:
+    assert [dollars(usd) for usd in (0.0, 0.00002, 0.002, 0.0123)] == ["$0", "$2.0e-05", "$0.002", "$0.0123"]
