@@ -27,6 +27,7 @@ INTERRUPTED = 130  # as shells count: 128 + SIGINT
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 MADE_FOR = {("Linux", "x86_64"), ("Linux", "aarch64"), ("Darwin", "arm64"), ("Windows", "amd64")}  # the locked packages
+MEGABYTES = {"run": 250, "dev": 470}
 LOCKS = {
     "run": ["requirements.txt", "requirements-nodeps.txt"],
     "dev": ["requirements-dev.txt", "requirements-nodeps.txt"],
@@ -165,7 +166,7 @@ def why_no_wheels() -> str:
 def install(kind: str) -> None:
     """Install the locks of `kind`, then this project itself, then write the stamp."""
     started = time.monotonic()
-    print(f"Setting up .venv ({kind}); the first time downloads about 250 MB.", flush=True)
+    print(f"Setting up .venv ({kind}); the first time downloads about {MEGABYTES[kind]} MB.", flush=True)
     pip_command = make_venv()
     pip = [
         *pip_command,

@@ -261,7 +261,7 @@ def _plain(value: Any) -> Any:
     return getattr(value, kind) if kind else None
 
 
-def eventually(fact: Callable[[], bool], patience_s: float = 20.0) -> bool:
+def eventually(fact: Callable[[], bool], patience_s: float = 60.0) -> bool:
     """Wait for a fact that another thread brings about."""
     until = time.monotonic() + patience_s
     while time.monotonic() < until:

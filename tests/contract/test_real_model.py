@@ -9,6 +9,7 @@ import pydantic
 import pytest
 
 from src.models import embedded_model
+from src.models.adapters.local import bindings
 from src.models.errors import ContextTooLong
 from src.models.model_factory import ModelFactory
 from src.models.providers import PROVIDERS
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from src.models.base_model import BaseModel
     from src.observability.store.spool import Spool
 
-xllamacpp = pytest.importorskip("xllamacpp", reason="the bindings are not installed")
 pytestmark = [
     pytest.mark.skipif(embedded_model.file() is None, reason="the embedded model's file is not installed"),
     pytest.mark.xdist_group("embedded model"),  # loaded by one worker alone
@@ -36,6 +36,7 @@ class Colour(pydantic.BaseModel):
 
 @pytest.fixture(scope="session")
 def address() -> Iterator[str]:
+    xllamacpp = bindings.load()
     parameters = xllamacpp.CommonParams()
     parameters.model.path = str(embedded_model.file())
     parameters.n_ctx, parameters.n_parallel, parameters.verbosity, parameters.port = 4096 * 4, 4, -1, 0

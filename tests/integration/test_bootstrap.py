@@ -63,7 +63,7 @@ def test_ctrl_c_while_installing_ends_with_one_line_and_leaves_no_process(projec
             if "Making .venv" in line:
                 break
         os.killpg(process.pid, signal.SIGINT)
-        rest, errors = process.communicate(timeout=60)  # ends once nothing holds the pipes any more
+        rest, errors = process.communicate(timeout=200)  # ends once nothing holds the pipes any more
     assert process.returncode == 130
     assert rest == ""
     assert errors.split("\n") == ["", "Stopped. Nothing is lost: the same make command goes on from here.", ""]
@@ -72,14 +72,14 @@ def test_ctrl_c_while_installing_ends_with_one_line_and_leaves_no_process(projec
 def test_a_place_that_cannot_be_written_is_named_in_one_line(project: Path) -> None:
     (project / ".venv.lock").mkdir()
     with start(project) as process:
-        _, errors = process.communicate(timeout=60)
+        _, errors = process.communicate(timeout=200)
     assert process.returncode == 1
     assert errors == f"{project / '.venv.lock'}: Is a directory. Mend it and run the same make command again.\n"
 
 
 def test_a_python_without_ensurepip_and_pip_says_what_to_install(project: Path, tmp_path: Path) -> None:
     with start(project, PYTHONPATH=without(tmp_path, "ensurepip", "pip")) as process:
-        _, errors = process.communicate(timeout=60)
+        _, errors = process.communicate(timeout=200)
     assert process.returncode == 1
     assert "apt install python3-venv" in errors
     assert not (project / ".venv").exists()
@@ -88,7 +88,7 @@ def test_a_python_without_ensurepip_and_pip_says_what_to_install(project: Path, 
 def test_a_python_without_ensurepip_alone_installs_with_its_own_pip(project: Path, tmp_path: Path) -> None:
     (project / "requirements.txt").write_text(f"nothing-of-the-kind==1 --hash=sha256:{'0' * 64}\n")
     with start(project, PYTHONPATH=without(tmp_path, "ensurepip"), PIP_NO_INDEX="1") as process:
-        out, errors = process.communicate(timeout=60)
+        out, errors = process.communicate(timeout=200)
     assert out.endswith("Making .venv ...\n  Installing packages ...\n")
     assert "No matching distribution found for nothing-of-the-kind" in errors
     assert "run the same make command again" in errors

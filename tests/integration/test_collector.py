@@ -102,7 +102,7 @@ from src.observability import flush, observe_agent
 for number in range(20):
     with observe_agent("agent", agent_name="NAME") as run:
         run.score("vote", number)
-assert flush(30) == 0
+assert flush(60) == 0
 """
 
 
@@ -139,7 +139,7 @@ def test_what_the_collector_refuses_for_now_stays_and_arrives_later(
         collector.answer = lambda: next(refusals, None)
         with observe_agent("a"):
             pass
-        assert flush(30) == 0
+        assert flush(60) == 0
         assert collector.names == {"a.run": 1}
         assert len(collector.server.received) == 3
 
@@ -156,7 +156,7 @@ def test_partial_success_is_told_and_not_sent_again(
         collector.answer = lambda: partly
         with observe_agent("a"):
             pass
-        assert flush(30) == 0
+        assert flush(60) == 0
         assert len(collector.server.received) == 1
     assert "1 spans rejected: too old" in caplog.text
 
@@ -170,7 +170,7 @@ def test_the_standard_variables_hold(langfuse: Langfuse, monkeypatch: pytest.Mon
         use(monkeypatch, fleet(collector, langfuse, **variables))
         with observe_agent("a"):
             pass
-        assert flush(30) == 0
+        assert flush(60) == 0
         (request,) = collector.server.received
         assert "content-encoding" not in request.headers
         assert (request.headers["x-desk"], request.headers["authorization"]) == ("a b", "Bearer t")
@@ -240,7 +240,7 @@ def test_a_password_in_an_address_is_neither_stored_nor_logged(
         with observe_agent("a"):
             pass
         assert eventually(lambda: "HTTP 401" in caplog.text)
-        assert flush(30) == 0
+        assert flush(60) == 0
         assert backend.received[0].path == "/v1/traces?key=0ther-words"
         assert backend.received[0].headers["authorization"].startswith("Basic ")
     spool = get_tracker().spool
@@ -277,7 +277,7 @@ def test_scores_alone_are_counted_apart_from_what_langfuse_gets_otherwise(
         with observe_agent("a") as run:
             pass
         score("s", 1, trace_id=run.trace_id)
-        assert flush(30) == 0
+        assert flush(60) == 0
         spool = get_tracker().spool
         assert spool is not None
         undelivered = {name.partition(":")[0]: count for name, count in spool.stats().undelivered.items()}
@@ -292,7 +292,7 @@ def test_scores_alone_hold_up_no_retention(langfuse: Langfuse, monkeypatch: pyte
             with observe_agent("a"):
                 pass
             score("s", 1, session_id="x")
-        assert flush(30) == 0
+        assert flush(60) == 0
         tracker = get_tracker()
         assert tracker.retention is not None
         assert tracker.retention._destinations.keys() >= {f"otlp:{collector.url}/v1/traces"}
@@ -330,7 +330,7 @@ def test_a_collector_with_certificates_of_a_private_authority_is_trusted(
         assert "does not take observations" in caplog.text
         use(monkeypatch, fleet(collector, langfuse, **variables))
         get_tracker()
-        assert flush(30) == 0
+        assert flush(60) == 0
         assert collector.names == {"a.run": 1}
 
 

@@ -59,7 +59,9 @@ def moondev_here(*words: str, **environment: str) -> subprocess.CompletedProcess
 
 
 def test_the_main_job_runs_on_the_embedded_model_and_draws_its_trace() -> None:
-    done = moondev("trade", "EURUSD", "--swarm")
+    words = ["trade", "EURUSD", "--swarm"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = run_program("from src.cli import main; main()", *words, environment=environment, timeout_s=290)
     assert done.returncode == 0, done.stderr
     for label in ("local#1", "local#2", "local#3"):
         assert done.stdout.count(label) == 2  # its vote, and its generation in the tree

@@ -82,7 +82,7 @@ def url_of(store: MediaStore, name: str) -> str:
 def test_an_image_is_registered_for_each_span_uploaded_once_and_shown_by_reference(store: MediaStore) -> None:
     show_picture("first")
     show_picture("second")
-    assert flush(20) == 0
+    assert flush(60) == 0
     reference = f"@@@langfuseMedia:type=image/png|id={MEDIA_ID}|source=base64_data_uri@@@"
     assert [url_of(store, "first"), url_of(store, "second")] == [reference, reference]
     spans = [store.langfuse.named(name)[0] for name in ("first", "second")]
@@ -104,7 +104,7 @@ def test_where_a_file_is_not_taken_the_observation_arrives_with_its_size_and_has
 ) -> None:
     store.refusal = Reply(status)
     show_picture("first")
-    assert flush(20) == 0
+    assert flush(60) == 0
     assert url_of(store, "first") == f"[image/png, {len(PICTURE)} bytes, sha256 {DIGEST.hex()}]"
     assert f"HTTP {status}" in caplog.text
 
@@ -113,5 +113,5 @@ def test_a_server_without_a_media_store_is_asked_once_and_not_for_every_file(sto
     store.refusal = Reply(500)
     for number in range(5):
         show_picture(f"p{number}")
-    assert flush(20) == 0
+    assert flush(60) == 0
     assert sum(request.path == "/api/public/media" for request in store.langfuse.requests) == 1

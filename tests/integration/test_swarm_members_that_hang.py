@@ -169,7 +169,7 @@ def test_a_long_reply_costs_no_other_member_its_vote(monkeypatch: pytest.MonkeyP
 
     with Server(answer) as server:
         provider(monkeypatch, "openai", server)
-        agent = TradingAgent(["openai:a", "openai:b", "openai:long"], member_timeout_s=5)
+        agent = TradingAgent(["openai:a", "openai:b", "openai:long"], member_timeout_s=30)
         result = agent.decide("X", CANDLES)
     assert [vote.error_category for vote in result.votes] == [None, None, "malformed_response"]
     assert result.action is Action.SELL

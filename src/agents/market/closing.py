@@ -62,7 +62,7 @@ def are_month_ends(columns: Columns) -> bool:
     if frame is None or not frame.months:
         return False
     days = _named_days(columns.time_us)
-    to_end = (days.astype("datetime64[M]") + 1).astype("datetime64[D]") - days
+    to_end = (days.astype("datetime64[M]") + numpy.timedelta64(1, "M")).astype("datetime64[D]") - days
     return bool((to_end.astype("int64") <= _LAST_DAYS).all())
 
 
@@ -72,7 +72,8 @@ def opens_of_month_ends(columns: Columns, zone: tzinfo, issues: Issues) -> Colum
 
     frame = timeframe_of(numpy.unique(columns.time_us))
     days = _named_days(columns.time_us)
-    first = (days.astype("datetime64[M]") - ((frame.months if frame is not None else 1) - 1)).astype("datetime64[us]")
+    months_before = numpy.timedelta64((frame.months if frame is not None else 1) - 1, "M")
+    first = (days.astype("datetime64[M]") - months_before).astype("datetime64[us]")
     if isinstance(zone, ZoneInfo):
         opens = to_utc(first.astype("int64"), zone, dates_only=True).time_us
     else:

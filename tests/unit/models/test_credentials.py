@@ -97,7 +97,7 @@ def test_langfuses_host_is_shown_without_its_password(
             """Do nothing."""
 
         run()
-        assert get_tracker().flush(20) == 0
+        assert get_tracker().flush(60) == 0
         exporter = get_tracker().exporter
         assert exporter is not None
         assert not is_shown_in(repr(exporter.destinations))

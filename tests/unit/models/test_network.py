@@ -249,7 +249,7 @@ def test_delivery_goes_on_where_a_variable_does_not_concern_it(
 ) -> None:
     with Langfuse() as server:
         _trace(server, variables, monkeypatch)
-        assert get_tracker().flush(20) == 0
+        assert get_tracker().flush(60) == 0
         assert server.named("test.run")
 
 
@@ -262,7 +262,7 @@ def test_delivery_waits_and_says_once_which_variable_is_wrong(
             assert get_tracker().flush(0.2) == 1
         assert caplog.text.count("socksio, which is not installed") == 1
         monkeypatch.delenv("HTTP_PROXY")
-        assert get_tracker().flush(20) == 0
+        assert get_tracker().flush(60) == 0
         assert server.named("test.run")
 
 

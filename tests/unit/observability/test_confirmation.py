@@ -45,7 +45,7 @@ def test_rows_whose_acknowledgement_was_lost_are_not_sent_again(mode: Mode, vers
     lost = once()
     with LangfuseServer(mode, version) as server:
         server.lose_acknowledgement = lambda request: request.path == TRACES and next(lost)
-        assert Exporter(spool, [destination_of(server)]).flush(20) == 0
+        assert Exporter(spool, [destination_of(server)]).flush(60) == 0
         assert delivered(server) == [f"n{number}" for number in range(30)]
         assert server.paths("POST") == [TRACES]
     assert spool.stats().undelivered == {destination_of(server).name: 0}
@@ -58,7 +58,7 @@ def test_rows_that_did_not_arrive_are_sent_again_byte_for_byte(mode: Mode, versi
     broken = once()
     with LangfuseServer(mode, version) as server:
         server.answer = lambda request: Reply(silent=True) if request.path == TRACES and next(broken) else None
-        assert Exporter(spool, [destination_of(server)]).flush(20) == 0
+        assert Exporter(spool, [destination_of(server)]).flush(60) == 0
         assert delivered(server) == [f"n{number}" for number in range(30)]
         first, second = [request.body for request in server.requests if request.path == TRACES]
     assert first == second
@@ -79,7 +79,7 @@ def test_only_what_is_missing_is_sent_again(spool: Spool) -> None:
             return True
 
         server.lose_acknowledgement = lose
-        assert Exporter(spool, [destination_of(server)]).flush(20) == 0
+        assert Exporter(spool, [destination_of(server)]).flush(60) == 0
         assert delivered(server) == [f"n{number}" for number in range(10)]
 
 
@@ -97,7 +97,7 @@ def test_a_refusal_is_retried_at_once_and_a_failure_is_asked_about(status: int, 
             return Reply(status)
 
         server.answer = answer
-        assert Exporter(spool, [destination_of(server)]).flush(20) == 0
+        assert Exporter(spool, [destination_of(server)]).flush(60) == 0
         assert server.paths("POST") == [TRACES] * sent
 
 
@@ -114,7 +114,7 @@ def test_a_server_that_hangs_after_it_took_rows_is_asked(spool: Spool) -> None:
 
         server.answer = answer
         destination = replace(destination_of(server), timeout_s=0.2)
-        assert Exporter(spool, [destination]).flush(20) == 0
+        assert Exporter(spool, [destination]).flush(60) == 0
         assert delivered(server) == ["n1"]
 
 
@@ -136,7 +136,7 @@ def test_a_flush_asks_at_once_however_long_nothing_could_be_asked(spool: Spool) 
             now[0] += 400.0
         server.answer = lambda _: None
         now[0] -= 395.0  # it would not be asked again for minutes
-        assert exporter.flush(5) == 0
+        assert exporter.flush(60) == 0
         assert delivered(server) == ["n1"]
 
 
@@ -160,7 +160,7 @@ def test_a_server_that_shows_rows_late_gets_none_twice(spool: Spool) -> None:
     lost = once()
     with LangfuseServer(shown_after_s=0.6) as server:
         server.lose_acknowledgement = lambda request: request.path == TRACES and next(lost)
-        assert Exporter(spool, [destination_of(server, confirm_after_s=60)]).flush(20) == 0
+        assert Exporter(spool, [destination_of(server, confirm_after_s=60)]).flush(60) == 0
         assert server.counted() == 20
 
 
@@ -178,7 +178,7 @@ def test_where_the_question_fails_rows_wait_and_none_is_sent_again(spool: Spool)
         exporter = Exporter(spool, [destination_of(server)])
         assert exporter.flush(1) == 1
         reads_fail = False
-        assert exporter.flush(20) == 0
+        assert exporter.flush(60) == 0
         assert server.counted() == 1
 
 
@@ -199,7 +199,7 @@ def test_after_a_day_without_an_answer_rows_are_sent_all_the_same(tmp_path: Path
         assert exporter._workers[0].run_once() > 0  # sent, and nobody knows whether it came
         assert exporter.flush(0.5) == 1
         now += 90_000
-        assert Exporter(spool, [destination_of(server)]).flush(20) == 0
+        assert Exporter(spool, [destination_of(server)]).flush(60) == 0
         assert delivered(server) == ["n1"]
 
 
@@ -209,12 +209,12 @@ def test_a_server_that_changed_its_mode_is_asked_by_its_new_route(spool: Spool) 
     with LangfuseServer("dual") as server:
         server.lose_acknowledgement = lambda request: request.path == TRACES and next(lost)
         exporter = Exporter(spool, [destination_of(server)])
-        assert exporter.flush(20) == 0
+        assert exporter.flush(60) == 0
         server.mode = "events_only"
         spool.append(sendable_record(2))
-        assert exporter.flush(20) == 0
+        assert exporter.flush(60) == 0
         spool.append(sendable_record(3))
-        assert exporter.flush(20) == 0
+        assert exporter.flush(60) == 0
         assert delivered(server) == ["n1", "n2", "n3"]
 
 
@@ -224,7 +224,7 @@ def test_a_server_without_any_route_to_ask_gets_rows_again(spool: Spool) -> None
     with LangfuseServer() as server:
         server.answer = lambda request: Reply(404) if request.method == "GET" else None
         server.lose_acknowledgement = lambda request: request.path == TRACES and next(lost)
-        assert Exporter(spool, [destination_of(server, confirm_after_s=60)]).flush(20) == 0
+        assert Exporter(spool, [destination_of(server, confirm_after_s=60)]).flush(60) == 0
         assert delivered(server) == ["n1", "n1"]  # it may come twice there, and is not lost
 
 
@@ -236,11 +236,11 @@ def test_a_large_window_is_asked_page_by_page_and_then_by_ids(spool: Spool, monk
     with LangfuseServer() as server:
         for number in range(1000, 1000 + count):
             others.append(sendable_record(number, start_ns=BEGAN_NS))
-        assert Exporter(others, [destination_of(server)]).flush(20) == 0
+        assert Exporter(others, [destination_of(server)]).flush(60) == 0
         for number in range(150):
             spool.append(sendable_record(number, start_ns=BEGAN_NS))
         server.lose_acknowledgement = lambda request: request.path == TRACES and next(lost)
-        assert Exporter(spool, [destination_of(server)]).flush(20) == 0
+        assert Exporter(spool, [destination_of(server)]).flush(60) == 0
         assert server.counted() == count + 150
         assert any("filter=" in request.path for request in server.requests)
         assert max(len(request.path) for request in server.requests) < 4000
@@ -257,12 +257,12 @@ def test_pages_that_are_short_or_empty_before_the_end_are_followed(
     with LangfuseServer(version="4.60.1") as server:
         for number in range(10, 40):
             others.append(sendable_record(number, start_ns=BEGAN_NS + number * 1_000))
-        assert Exporter(others, [destination_of(server)]).flush(20) == 0
+        assert Exporter(others, [destination_of(server)]).flush(60) == 0
         for number in range(5):
             spool.append(sendable_record(number, start_ns=BEGAN_NS))
         server.rows_scanned = rows_scanned
         server.lose_acknowledgement = lambda request: request.path == TRACES and next(lost)
-        assert Exporter(spool, [destination_of(server)]).flush(20) == 0
+        assert Exporter(spool, [destination_of(server)]).flush(60) == 0
         assert server.counted() == 35
 
 
@@ -299,7 +299,7 @@ def test_a_flush_sends_again_what_a_server_does_not_show_for_some_seconds(
     with LangfuseServer() as server:
         server.answer = lambda request: Reply(silent=True) if request.path == TRACES and next(broken) else None
         began = time.monotonic()
-        assert Exporter(spool, [destination_of(server, confirm_after_s=60)]).flush(20) == 0
+        assert Exporter(spool, [destination_of(server, confirm_after_s=60)]).flush(60) == 0
         assert time.monotonic() - began >= 0.5
         assert delivered(server) == ["n1"]
 
@@ -324,12 +324,12 @@ def test_what_was_refused_is_sent_again_alone(spool: Spool) -> None:
         server.answer = refuse
         for number in range(8):
             spool.append(sendable_record(number))
-        assert Exporter(spool, [destination]).flush(20) == 0
+        assert Exporter(spool, [destination]).flush(60) == 0
         assert delivered(server) == [f"n{number}" for number in range(8) if number not in (2, 5)]
         refusing = False
         assert spool.send_again(destination.name, lease_owner()) == 2
         assert spool.pending(destination.name) == 2
-        assert Exporter(spool, [destination]).flush(20) == 0
+        assert Exporter(spool, [destination]).flush(60) == 0
         assert delivered(server) == [f"n{number}" for number in range(8)]
         assert spool.stats().set_aside == 0
 

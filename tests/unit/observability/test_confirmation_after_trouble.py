@@ -55,7 +55,7 @@ def test_what_a_killed_process_was_sending_is_asked_for(spool: Spool) -> None:
         server.answer = lambda _: None
         spool.append(sendable_record(5))
         heir = Spool(spool.path)
-        assert Exporter(heir, [destination]).flush(20) == 0
+        assert Exporter(heir, [destination]).flush(60) == 0
         assert delivered(server) == [f"n{number}" for number in range(6)]
 
 
@@ -84,7 +84,7 @@ def test_a_lease_that_another_process_takes_over_ends_delivery_without_repeats(s
         assert worker.run_once() > 0  # the other one delivers
         assert server.paths("POST") == [TRACES]
         spool.release(destination.name, "elsewhere|1|x")
-        assert Exporter(spool, [destination]).flush(20) == 0
+        assert Exporter(spool, [destination]).flush(60) == 0
         assert Counter(delivered(server)) == Counter(f"n{number}" for number in range(1500))
 
 
@@ -108,7 +108,7 @@ def test_what_a_damaged_store_had_delivered_is_not_sent_again(spool: Spool) -> N
         exporter = Exporter(spool, destinations)
         exporter.wake()
         assert eventually(lambda: len(other.spans) > count // 2)  # where nothing had been delivered, all arrives
-        assert eventually(lambda: exporter.flush(1) == 0)
+        assert eventually(lambda: exporter.flush(60) == 0)
         assert delivered(server) == [f"n{number}" for number in range(count)]
 
 
@@ -124,7 +124,7 @@ def test_a_damaged_store_of_which_all_was_delivered_leaves_an_empty_one(spool: S
             connection.execute("SELECT sum(length(span)) FROM payloads").fetchone()
         assert spool.recover(error.value)
         assert eventually(spool.path.exists)
-        assert exporter.flush(20) == 0
+        assert exporter.flush(60) == 0
         assert len(delivered(server)) == 200
 
 
@@ -132,7 +132,7 @@ def deliver_and_stop(spool: Spool, destination: Destination) -> None:
     """Deliver all, and wait until the threads have ended: a pass that is under way registers its destination again."""
     before = set(threading.enumerate())
     exporter = Exporter(spool, [destination])
-    assert exporter.flush(20) == 0
+    assert exporter.flush(60) == 0
     exporter.shutdown(20)
     for thread in set(threading.enumerate()) - before:
         if thread.name == "moondev-exporter":

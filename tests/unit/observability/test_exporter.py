@@ -65,7 +65,7 @@ def test_everything_arrives_once_in_order_with_the_right_headers(spool: Spool, l
     )  # fmt: skip
     spool.append_score(score)
     exporter = Exporter(spool, [destination_of(langfuse)])
-    assert exporter.flush(30) == 0
+    assert exporter.flush(60) == 0
     assert names_of(langfuse) == [f"n{number}" for number in range(1200)]
     assert langfuse.scores == [
         {
@@ -89,7 +89,7 @@ def test_an_outage_loses_nothing_and_is_logged_once(
         spool.append(record(number))
     with caplog.at_level(logging.WARNING, "moondev.exporter"):
         exporter = Exporter(spool, [destination_of(langfuse)])
-        assert exporter.flush(30) == 0
+        assert exporter.flush(60) == 0
         # The line follows the acknowledgement, which is what a flush waits for.
         assert eventually(lambda: any("works again" in line for line in lines_about(langfuse, caplog)))
     assert names_of(langfuse) == [f"n{number}" for number in range(20)]
@@ -128,7 +128,7 @@ def test_a_refused_row_is_set_aside_and_all_others_arrive(spool: Spool, langfuse
     langfuse.answer = refuse_seven
     for number in range(10):
         spool.append(record(number))
-    assert Exporter(spool, [destination_of(langfuse)]).flush(20) == 0
+    assert Exporter(spool, [destination_of(langfuse)]).flush(60) == 0
     assert names_of(langfuse) == [f"n{number}" for number in range(10) if number != 7]
     assert spool.stats().set_aside == 1
 
@@ -141,7 +141,7 @@ def test_refused_rows_are_sent_again_on_request_unless_another_process_delivers(
         spool.append(record(number))
     spool.append_score(score_record())
     destination = destination_of(langfuse)
-    assert Exporter(spool, [destination]).flush(20) == 0
+    assert Exporter(spool, [destination]).flush(60) == 0
     assert spool.stats().set_aside == 4
     langfuse.answer = lambda _: None
     assert spool.lease(destination.name, "elsewhere|1|x")
@@ -149,7 +149,7 @@ def test_refused_rows_are_sent_again_on_request_unless_another_process_delivers(
     assert spool.stats().set_aside == 4
     spool.release(destination.name, "elsewhere|1|x")
     assert spool.send_again(destination.name, lease_owner()) == 4
-    assert Exporter(spool, [destination]).flush(20) == 0
+    assert Exporter(spool, [destination]).flush(60) == 0
     assert names_of(langfuse) == ["n0", "n1", "n2"]
     assert len(langfuse.scores) == 1
     assert spool.stats().set_aside == 0
@@ -162,7 +162,7 @@ def test_a_batch_that_is_too_large_is_split(spool: Spool, langfuse: Langfuse) ->
     )
     for number in range(30):
         spool.append(record(number, size=900))
-    assert Exporter(spool, [destination_of(langfuse)]).flush(20) == 0
+    assert Exporter(spool, [destination_of(langfuse)]).flush(60) == 0
     assert names_of(langfuse) == [f"n{number}" for number in range(30)]
     assert spool.stats().set_aside == 0
 
@@ -219,7 +219,7 @@ def test_a_connection_reset_in_mid_request_is_retried(spool: Spool, langfuse: La
     turns = itertools.count()
     langfuse.answer = lambda _: Reply(reset=True) if next(turns) < 2 else None
     spool.append(record(1))
-    assert Exporter(spool, [destination_of(langfuse)]).flush(20) == 0
+    assert Exporter(spool, [destination_of(langfuse)]).flush(60) == 0
     assert names_of(langfuse) == ["n1"]
 
 
@@ -232,7 +232,7 @@ def test_a_server_that_accepts_every_second_request_is_not_backed_off_from(spool
     waits = list(iter(exporter._workers[0].run_once, 0.0))
     assert len(waits) > 3
     assert max(waits) <= 0.5
-    assert exporter.flush(20) == 0  # it cannot be asked for what it failed at, so that is sent again
+    assert exporter.flush(60) == 0  # it cannot be asked for what it failed at, so that is sent again
     assert sorted(names_of(langfuse)) == sorted(f"n{number}" for number in range(6000))
 
 
@@ -244,7 +244,7 @@ def test_spans_that_a_server_rejects_from_a_request_stay_in_the_store(
     langfuse.answer = lambda _: Reply(200, body, {"content-type": "application/json"})
     for number in range(3):
         spool.append(record(number))
-    assert Exporter(spool, [destination_of(langfuse)]).flush(20) == 0
+    assert Exporter(spool, [destination_of(langfuse)]).flush(60) == 0
     assert spool.stats().set_aside == 3  # the server does not say which two
     assert "2 spans rejected: too old" in (spool.stats().refusal or "")
     assert "2 spans rejected: too old" in caplog.text
@@ -258,7 +258,7 @@ def test_a_response_that_never_ends_or_cannot_be_decoded_counts_by_its_status(sp
     langfuse.answer = lambda _: next(replies, None)
     for number in range(2):
         spool.append(record(number))
-        assert Exporter(spool, [destination_of(langfuse)]).flush(20) == 0
+        assert Exporter(spool, [destination_of(langfuse)]).flush(60) == 0
     assert spool.stats().set_aside == 0
 
 
@@ -326,7 +326,7 @@ def test_a_damaged_row_holds_up_no_other(spool: Spool, langfuse: Langfuse, caplo
         payload = bytearray(connection.execute("SELECT span FROM payloads WHERE seq = 3").fetchone()[0])
         payload[20:] = b"\xff" * (len(payload) - 20)
         connection.execute("UPDATE payloads SET span = ? WHERE seq = 3", (bytes(payload),))
-    assert Exporter(spool, [destination_of(langfuse)]).flush(20) == 0
+    assert Exporter(spool, [destination_of(langfuse)]).flush(60) == 0
     assert names_of(langfuse) == ["n0", "n1", "n3", "n4"]
     assert spool.stats().set_aside == 1
     assert "damaged" in caplog.text
@@ -342,14 +342,14 @@ def test_delivery_detects_a_damaged_store_and_its_readable_rows_arrive(spool: Sp
     exporter = Exporter(spool, [destination_of(langfuse)])
     exporter.wake()
     assert eventually(lambda: {"n0", "n199"} <= set(names_of(langfuse)))
-    assert eventually(lambda: exporter.flush(1) == 0)
+    assert eventually(lambda: exporter.flush(60) == 0)
     assert eventually(lambda: len(set(names_of(langfuse))) + spool.stats().losses == 200)
 
 
 def test_metadata_that_redaction_made_invalid_json_holds_up_no_score(spool: Spool, langfuse: Langfuse) -> None:
     spool.append_score(score_record(id="a", metadata='{"key": [REDACTED]}'))
     spool.append_score(score_record(id="c"))
-    assert Exporter(spool, [destination_of(langfuse)]).flush(20) == 0
+    assert Exporter(spool, [destination_of(langfuse)]).flush(60) == 0
     scores = {score["id"]: score for score in langfuse.scores}  # posted concurrently: in either order
     assert scores.keys() == {"a", "c"}
     assert scores["a"]["metadata"] == '{"key": [REDACTED]}'
@@ -360,7 +360,7 @@ def test_a_stopped_exporter_leaves_no_thread_and_no_connection(spool: Spool, lan
     for number in range(5):
         spool.append(record(number))
         exporter = Exporter(spool, [destination_of(langfuse)])
-        assert exporter.flush(20) == 0
+        assert exporter.flush(60) == 0
         exporter.shutdown(0)
     assert eventually(lambda: threading.active_count() <= before)
     assert len(list(Path("/proc/self/fd").iterdir())) <= open_files + 6  # the server's side may close later

@@ -195,14 +195,14 @@ def test_a_server_that_moved_to_https_is_followed_on_its_own_host_only(spool: Sp
 
     spool.append(sendable_record(1))
 
-    def flush(address: str) -> int:
+    def flush(address: str, patience_s: float) -> int:
         destination = langfuse_destination(address, "pk-lf-1", "sk-lf-1")
         client = httpx.Client(transport=httpx.MockTransport(answer))
-        return Exporter(spool, [destination], make_client=lambda: client).flush(0.5)
+        return Exporter(spool, [destination], make_client=lambda: client).flush(patience_s)
 
-    assert flush("http://wrong.example") == 1
+    assert flush("http://wrong.example", 0.5) == 1
     assert set(seen) == {"http://wrong.example"}  # the keys go nowhere else
-    assert flush("http://langfuse.example") == 0
+    assert flush("http://langfuse.example", 60) == 0
     assert "https://langfuse.example" in seen
 
 
@@ -242,7 +242,7 @@ def test_what_a_collector_has_brought_is_asked_for_before_it_is_sent_directly(sp
         del server.rows[:100]  # which the Collector has lost
         spool.append(sendable_record(700))
         spool.append_score(score_record(id="s2"))
-        assert Exporter(spool, [direct]).flush(20) == 0
+        assert Exporter(spool, [direct]).flush(60) == 0
         assert sorted(int(span.name[1:]) for span in server.spans) == list(range(701))
         assert server.score_requests == [("events", 1), ("events", 1)]
 
@@ -262,6 +262,6 @@ def test_a_project_that_is_named_as_an_otlp_endpoint_too_gets_everything_once(
             monkeypatch.setenv(name, value)
         with observe_agent("momentum"):
             pass
-        assert flush(10) == 0
+        assert flush(60) == 0
         assert server.counted() == 1
         assert "would be counted twice" in caplog.text

@@ -49,7 +49,7 @@ def test_tracing_enabled_false_sends_nothing_and_stores_everything(word: str, mo
     with LangfuseServer() as server:
         use(monkeypatch, server, LANGFUSE_TRACING_ENABLED=word)
         trace_id = run_once()
-        assert flush(1) == 0
+        assert flush(60) == 0
         spool = get_tracker().spool
         assert spool is not None
         assert len(spool.trace(trace_id)) == 1
@@ -65,7 +65,7 @@ def test_tracing_enabled_otherwise_sends(word: str, monkeypatch: pytest.MonkeyPa
     with LangfuseServer() as server:
         use(monkeypatch, server, LANGFUSE_TRACING_ENABLED=word)
         run_once()
-        assert flush(10) == 0
+        assert flush(60) == 0
         assert (server.counted(), len(server.scores)) == (1, 1)
 
 
@@ -75,7 +75,7 @@ def test_the_sample_rate_selects_whole_traces_and_the_store_has_all(monkeypatch:
     with LangfuseServer() as server:
         use(monkeypatch, server, LANGFUSE_SAMPLE_RATE="0.5")
         trace_ids = [run_once() for _ in range(40)]
-        assert flush(20) == 0
+        assert flush(60) == 0
         sampler = TraceIdRatioBased(0.5)
         selected = {
             trace_id
@@ -143,7 +143,7 @@ def test_flush_at_bounds_each_request(monkeypatch: pytest.MonkeyPatch) -> None:
         use(monkeypatch, server, LANGFUSE_FLUSH_AT="4", LANGFUSE_OTEL_TRACES_EXPORT_PATH="/api/public/otel/v1/traces")
         for _ in range(10):
             run_once()
-        assert flush(20) == 0
+        assert flush(60) == 0
         assert server.counted() == 10
         assert server.paths("POST").count("/api/public/otel/v1/traces") == 3
 
@@ -156,7 +156,7 @@ def test_debug_logs_each_request(monkeypatch: pytest.MonkeyPatch, caplog: pytest
         with LangfuseServer() as server:
             use(monkeypatch, server, LANGFUSE_DEBUG="True")
             run_once()
-            assert flush(10) == 0
+            assert flush(60) == 0
         assert "1 observations: accepted" in caplog.text
         assert "sk-lf-1" not in caplog.text
     finally:
@@ -170,7 +170,7 @@ def test_files_are_uploaded_unless_that_is_switched_off(monkeypatch: pytest.Monk
             use(monkeypatch, server, LANGFUSE_MEDIA_UPLOAD_ENABLED=word, MOONDEV_IMAGES="whole")
             with observe_agent("momentum", input={"image_url": {"url": picture}}):
                 pass
-            assert flush(10) == 0
+            assert flush(60) == 0
             assert server.paths("POST").count("/api/public/media") == uploads
             assert "sha256" in str(server.spans[0].attributes)  # this server has no media store
         set_tracker(None)
@@ -197,5 +197,5 @@ def test_a_key_that_may_not_read_is_no_reason_to_wait(monkeypatch: pytest.Monkey
 
         server.answer = forbid
         run_once()
-        assert flush(10) == 0
+        assert flush(60) == 0
         assert server.counted() == 1

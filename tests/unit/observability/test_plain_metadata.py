@@ -45,7 +45,7 @@ def delivered(langfuse: LangfuseServer, monkeypatch: pytest.MonkeyPatch) -> Mapp
         monkeypatch.setenv(name, value)
     with observe_agent("risk", trading_pair="BTC-USD", metadata=METADATA, input='"a text in quotes"'):
         pass
-    assert flush(20) == 0
+    assert flush(60) == 0
     (span,) = langfuse.spans
     return span.attributes
 

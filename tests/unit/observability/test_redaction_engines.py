@@ -243,7 +243,8 @@ raise SystemExit(os.waitstatus_to_exitcode(status) or redact_text("a {secret}") 
 @pytest.mark.parametrize("pause_s", [1.0, 0.0])
 def test_a_child_that_is_forked_amid_the_preparation_gets_the_fast_engine(pause_s: float) -> None:
     program = FORK.format(secret=SHAPED_SECRETS["groq"](random.Random(1)), pause_s=pause_s)
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    command = [sys.executable, "-W", "ignore:This process:DeprecationWarning", "-c", program]  # from Python 3.12 on
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
 
 

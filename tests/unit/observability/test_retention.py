@@ -338,7 +338,7 @@ def test_the_tracker_runs_retention_and_stops_it(monkeypatch: pytest.MonkeyPatch
         assert eventually(lambda: retention.read_status(path, 90).last_run is not None)
         with sqlite3.connect(path) as connection:
             assert [name[:9] for (name,) in connection.execute("SELECT name FROM configured")] == ["langfuse:"]
-        assert flush(20) == 0
+        assert flush(60) == 0
         assert tracker.spool.stats().observations == 1
         assert tracker.retention is not None
         thread = tracker.retention.thread

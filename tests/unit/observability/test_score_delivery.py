@@ -70,7 +70,7 @@ def stored_ids(server: LangfuseServer) -> list[str]:
 def test_scores_go_a_hundred_at_once_with_their_dates(mode: Mode, version: str, route: str, spool: Spool) -> None:
     fill(spool, 250, comment="c", metadata='{"a": 1}')
     with LangfuseServer(mode, version) as server:
-        assert Exporter(spool, [destination_of(server)]).flush(20) == 0
+        assert Exporter(spool, [destination_of(server)]).flush(60) == 0
         assert sorted(server.score_requests) == [(route, 50), (route, 100), (route, 100)]
         assert stored_ids(server) == [f"s{number}" for number in range(250)]
         dates = {score["id"]: score["timestamp"][:10] for score in server.scores.values()}
@@ -83,7 +83,7 @@ def test_a_score_that_is_sent_twice_is_one(mode: Mode, version: str, route: str,
     lost = itertools.chain([True], itertools.repeat(False))
     with LangfuseServer(mode, version) as server:
         server.lose_acknowledgement = lambda request: request.method == "POST" and next(lost)
-        assert Exporter(spool, [destination_of(server)]).flush(20) == 0
+        assert Exporter(spool, [destination_of(server)]).flush(60) == 0
         assert server.score_requests == [(route, 30), (route, 30)]
         assert len(server.scores) == 30
 
@@ -98,7 +98,7 @@ def test_the_cloud_gets_lists(spool: Spool) -> None:
 
     client = httpx.Client(transport=httpx.MockTransport(answer))
     destination = langfuse_destination("https://us.cloud.langfuse.com", "pk-lf-1", "sk-lf-1")
-    assert Exporter(spool, [destination], make_client=lambda: client).flush(10) == 0
+    assert Exporter(spool, [destination], make_client=lambda: client).flush(60) == 0
     assert [path for path, body in paths if body.startswith(b"[")] == ["POST /api/public/scores"]
 
 
@@ -109,14 +109,14 @@ def test_a_refused_score_is_set_aside_and_the_others_arrive(
     fill(spool, 120)
     with LangfuseServer(version=version) as server:
         server.refuses_score = lambda body: "no such config" if body["id"] in ("s7", "s110") else None
-        assert Exporter(spool, [destination_of(server)]).flush(20) == 0
+        assert Exporter(spool, [destination_of(server)]).flush(60) == 0
         assert stored_ids(server) == [f"s{number}" for number in range(120) if number not in (7, 110)]
         assert spool.stats().set_aside == 2
         assert "no such config" in (spool.stats().refusal or "")
         assert "refuses score" in caplog.text
         server.refuses_score = lambda _: None
         assert spool.send_again(destination_of(server).name, lease_owner()) == 2
-        assert Exporter(spool, [destination_of(server)]).flush(20) == 0
+        assert Exporter(spool, [destination_of(server)]).flush(60) == 0
         assert len(server.scores) == 120
         sent = sum(count for _, count in server.score_requests)
     assert sent < 500  # what came after the first refused one is not sent again
@@ -131,7 +131,7 @@ def test_a_score_that_the_server_fails_at_waits_and_holds_up_no_other(spool: Spo
         assert stored_ids(server) == [f"s{number}" for number in range(120) if number != 7]
         assert spool.pending(destination_of(server).name) == 1
         server.fails_score = lambda _: False
-        assert Exporter(spool, [destination_of(server)]).flush(20) == 0
+        assert Exporter(spool, [destination_of(server)]).flush(60) == 0
         assert len(server.scores) == 120
         assert server.score_requests[-1] == ("events", 1)
 
@@ -157,7 +157,7 @@ def test_what_no_server_takes_is_not_left_to_the_server(changes: dict[str, Any],
     spool.append_score(score_record(**{"id": "s2", **changes}))
     spool.append_score(score_record(id="s3"))
     with LangfuseServer(version="4.60.0") as server:
-        assert Exporter(spool, [destination_of(server)]).flush(20) == 0
+        assert Exporter(spool, [destination_of(server)]).flush(60) == 0
         assert server.score_requests == [("list", 2)]
     assert reason in (spool.stats().refusal or "")
 
@@ -166,7 +166,7 @@ def test_scores_of_one_id_arrive_in_their_order(spool: Spool) -> None:
     for value in (1.0, 2.0, 3.0):
         spool.append_score(score_record(id="s1", value=value))
     with LangfuseServer() as server:
-        assert Exporter(spool, [destination_of(server)]).flush(20) == 0
+        assert Exporter(spool, [destination_of(server)]).flush(60) == 0
         assert server.score_requests == [("events", 1)] * 3
         assert [score["value"] for score in server.scores.values()] == [3.0]
 
@@ -175,7 +175,7 @@ def test_scores_of_one_id_arrive_in_their_order(spool: Spool) -> None:
 def test_large_scores_are_sent_in_requests_of_a_bounded_size(version: str, most_bytes: int, spool: Spool) -> None:
     fill(spool, 40, comment="x" * 200_000)
     with LangfuseServer(version=version) as server:
-        assert Exporter(spool, [destination_of(server)]).flush(30) == 0
+        assert Exporter(spool, [destination_of(server)]).flush(60) == 0
         assert len(server.scores) == 40
         sizes = [len(request.body) for request in server.requests if request.method == "POST"]
     assert most_bytes * 0.7 < max(sizes) <= most_bytes
@@ -186,7 +186,7 @@ def test_a_route_that_is_gone_is_remembered(spool: Spool) -> None:
     with Langfuse() as sink:
         destination = langfuse_destination(sink.url, "pk-lf-1", "sk-lf-1")
         fill(spool, 3)
-        assert Exporter(spool, [destination]).flush(20) == 0
+        assert Exporter(spool, [destination]).flush(60) == 0
         # Scores with different ids are posted concurrently, so their order of arrival is not defined.
         assert sorted(score["id"] for score in sink.scores) == ["s0", "s1", "s2"]
         posts = [request.path for request in sink.requests if request.method == "POST"]
@@ -201,7 +201,7 @@ def test_a_server_that_says_it_is_new_and_takes_no_list_gets_events(spool: Spool
             if request.path == "/api/public/health"
             else None
         )
-        assert Exporter(spool, [destination_of(server)]).flush(20) == 0
+        assert Exporter(spool, [destination_of(server)]).flush(60) == 0
         assert server.score_requests == [("events", 3)]
 
 
@@ -237,7 +237,7 @@ def test_many_scores_take_one_commit_for_each_request(spool: Spool) -> None:
                 "CREATE TRIGGER counted AFTER UPDATE OF scores_acked ON destinations BEGIN "
                 "INSERT INTO counters VALUES ('commits', 1) ON CONFLICT (name) DO UPDATE SET value = value + 1; END"
             )
-        assert Exporter(spool, [destination_of(server)]).flush(20) == 0
+        assert Exporter(spool, [destination_of(server)]).flush(60) == 0
         with sqlite3.connect(spool.path) as connection:
             row = connection.execute("SELECT value FROM counters WHERE name = 'commits'").fetchone()
     assert row[0] <= 5 + 1
@@ -250,6 +250,6 @@ def test_scores_of_a_trace_that_is_not_sampled_stay_at_home(spool: Spool) -> Non
         spool.append(sendable_record(int(trace_id, 16) - 1, start_ns=BEGAN_NS))
     spool.append_score(score_record(id="s2", trace_id=None, session_id="loop"))
     with LangfuseServer() as server:
-        assert Exporter(spool, [replace(destination_of(server), sample_rate=0.5)]).flush(20) == 0
+        assert Exporter(spool, [replace(destination_of(server), sample_rate=0.5)]).flush(60) == 0
         assert stored_ids(server) == ["s0", "s2"]
         assert [span.trace_id for span in server.spans] == [selected]

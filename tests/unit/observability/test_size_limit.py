@@ -21,6 +21,13 @@ LIMIT = 400_000
 NOW_S = 1_764_000_000.0
 
 
+@pytest.fixture(autouse=True)
+def roomy_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let there be room, whatever the machine has: rows go at once where the disk is nearly full."""
+    usage: Any = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=2**40))
+
+
 def fill(spool: Spool, first: int, end: int) -> None:
     for number in range(first, end):
         spool.append(sendable_record(number, size=10_000))

@@ -302,7 +302,7 @@ def test_a_users_own_langfuse_observations_join_the_trace_redacted_and_once(lang
     with propagate_attributes(user_id="u1"), observe_agent("mine") as run:
         users_own(f"my key is {key}")
     client.flush()
-    assert flush(20) == 0
+    assert flush(60) == 0
     spans = {span.name: span for span in langfuse.spans}
     assert sorted(span.name for span in langfuse.spans) == ["mine.run", "users_own"]
     assert spans["users_own"].parent == run.id

@@ -51,7 +51,7 @@ def delivered_span(
             monkeypatch.setenv(name, value)
         with contextlib.suppress(ModelError):
             ModelFactory.get_model("openai", model, retry_policy=retries).generate_response(None, "hi")
-        assert flush(20) == 0
+        assert flush(60) == 0
         generations = [item for item in langfuse.spans if item.attributes.get(names.TYPE) == "generation"]
     (span,) = generations
     return dict(span.attributes)
