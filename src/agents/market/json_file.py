@@ -27,9 +27,13 @@ _DEPTH: Final = 6
 _ZONE_KEYS: Final = ("timezone", "exchangetimezone", "exchangetimezonename")
 _SYMBOL_KEYS: Final = ("symbol", "ticker", "pair", "digitalcurrencycode", "instrument", "instrumentname", "instid",
                        "productid", "coin", "market")  # fmt: skip
-# A key in front of rows that is no word of an answer: XXBTZUSD, AAPL, BTC/USDT, btc_usd.
+_WORDS: Final = (
+    "OHLCV?|DATA|RESULTS?|CANDLES|KLINES|BARS|PRICES|QUOTES?|ROWS|UTC|SPOT|PERP|FUTURES|MARK|INDEX|LAST|BID|ASK|MID|DAILY"
+    "|WEEKLY|MONTHLY|HOURLY|MINUTE|BINANCE|BYBIT|OKX|KRAKEN|COINBASE|KUCOIN|GATE|BITGET|MEXC|HTX|BITSTAMP|BITFINEX|YAHOO"
+)
+# A key in front of rows that is no word of an answer, nor a timeframe: XXBTZUSD, AAPL, BTC/USDT, btc_usd.
 _SYMBOL: Final = re.compile(
-    r"(?=.*[A-Z])(?!\d*(?:[SMHDWY]|MN|MIN)\d*$|(?:OHLCV?|DATA|RESULTS?|CANDLES|KLINES|BARS|PRICES|QUOTES?|ROWS|UTC)$)"
+    rf"(?=.*[A-Z])(?!\d*(?:[SMHDWY]|MN|MIN)\d*$|(?:{_WORDS})$)"
     r"[A-Z0-9.]{1,16}(?:[-/:_][A-Z0-9]{2,12}){0,2}|[a-z0-9]{2,8}[-/_](?:usd[tc]?|eur|btc)"
 )
 # A table's names (None for none), its rows, and the keys under which it stands.

@@ -155,7 +155,8 @@ def test_of_several_series_the_symbols_is_read() -> None:
     assert load_candles(series, symbol="ETH/USDT")[0].close == 100.5
     with pytest.raises(MarketDataError, match="several series"):
         load_candles(series)
-    assert load_candles({"1h": CANDLES}, symbol="BTC-USD")[0].close == 100.5  # a timeframe is no symbol
+    for word in ("1h", "H1", "SPOT", "BINANCE", "ohlc"):  # which are no symbols
+        assert load_candles({word: CANDLES}, symbol="BTC-USD")[0].close == 100.5
 
 
 def test_a_file_named_by_another_symbol_is_said(tmp_path: Path) -> None:
