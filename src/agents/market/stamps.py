@@ -284,7 +284,8 @@ def _is_even(steps: Any) -> bool:
     import numpy
 
     positive = steps[steps > 0]
-    return len(positive) > 1 and bool(positive.max() <= _JUMP * numpy.median(positive))
+    usual = numpy.median(positive) if len(positive) > 1 else _DAY_US
+    return bool(usual < _DAY_US and positive.max() <= _JUMP * usual)
 
 
 def _shown(parts: Any) -> str:

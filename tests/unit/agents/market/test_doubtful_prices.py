@@ -12,6 +12,7 @@ import polars
 import pytest
 
 from src.agents.market import MarketDataError, closed_bars, load_candles
+from src.agents.market_view import market_view
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -139,6 +140,9 @@ def test_times_as_narrow_floats_are_refused(unit: int) -> None:
         ({"bars": {"BRK.B": CANDLES}, "next_page_token": None}, "BRK.B"),
         ({"result": {"instrument_name": "BTC_USDT", "data": CANDLES}}, "BTC-USDT"),
         ([dict(zip("tohlcv", row, strict=True), s="BTC") for row in CANDLES], "BTC"),
+        ([dict(zip("tohlcv", row, strict=True), s="BTC") for row in CANDLES], "BTC-USD"),
+        ({"coin": "BTC", "candles": CANDLES}, "BTC/USDT"),
+        ({"BTC": CANDLES}, "btc-usdc"),
     ],
 )
 def test_the_symbol_that_an_answer_states_is_held_to_the_asked_one(answer: Any, symbol: str, tmp_path: Path) -> None:
@@ -147,6 +151,15 @@ def test_the_symbol_that_an_answer_states_is_held_to_the_asked_one(answer: Any, 
     assert len(load_candles(path, symbol=symbol)) == 12
     with pytest.raises(MarketDataError, match="not SOL-USD"):
         load_candles(path, symbol="SOL-USD")
+
+
+def test_a_coin_alone_is_that_of_a_pair_with_dollars() -> None:
+    candles = load_candles([dict(zip("tohlcv", row, strict=True), s="BTC") for row in CANDLES])
+    for symbol in ("BTC-USD", "btc/usdt", "BTC"):
+        assert market_view(symbol, candles).candles.symbol == "BTC"
+    for symbol in ("BTC-EUR", "ETH-USD"):
+        with pytest.raises(MarketDataError, match=f"of BTC, not of {symbol}"):
+            market_view(symbol, candles)
 
 
 def test_of_several_series_the_symbols_is_read() -> None:
