@@ -109,6 +109,16 @@ def test_rows_that_were_written_while_they_were_open_come_again(tmp_path: Path) 
     assert (len(candles), candles.issue_counts["duplicate_time"]) == (40, 3)
 
 
+def test_a_bar_of_a_pinned_price_that_grew_is_no_longer_one(tmp_path: Path) -> None:
+    """All bars of a stablecoin have one range; what a longer bar would have traded tells."""
+    rows = [f"{START + timedelta(hours=n):%Y-%m-%d %H:%M},1,1.0001,0.9999,1,9" for n in range(40)]
+    for place in (12, 24, 36):
+        rows.insert(place, rows[place].replace(",1.0001,0.9999,1,9", ",1,1,1,2"))
+    path = tmp_path / "prices.csv"
+    path.write_text(HEADER + "\n".join(rows) + "\n")
+    assert load_candles(path).issue_counts["duplicate_time"] == 3
+
+
 def test_the_header_says_which_part_of_a_date_comes_first(tmp_path: Path) -> None:
     path = tmp_path / "prices.csv"
     for name, month in (("Date (dd/mm/yyyy)", 2), ("Date (MM/DD/YYYY)", 1), ("Date (dd/mm/yyyy hh:mm)", 2)):
