@@ -6,11 +6,12 @@ import math
 from collections import Counter
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, Final, Literal, TypeAlias
 
 import pydantic
 
 LONGEST_REASONING = 240
+_MEANINGS: Final = {"BUY": "BUY", "SELL": "SELL", "NOTHING": "NOTHING", "ABSTAIN": "ABSTAIN", "HOLD": "NOTHING"}
 
 
 class Action(StrEnum):
@@ -46,6 +47,18 @@ def refuse_two_spellings(value: object) -> None:
 Confidence: TypeAlias = Annotated[int, pydantic.Field(ge=0, le=100), pydantic.BeforeValidator(whole_number)]
 
 
+def refuse_other_action(value: object) -> None:
+    """Raise ValueError where an object names another action beside its own, as in `"final_decision": "SELL"`."""
+    if not isinstance(value, Mapping) or not isinstance(value.get("action"), str):
+        return
+    action = value["action"].strip().upper()
+    for name, item in value.items():
+        for word in item if isinstance(item, list) else [item]:
+            meaning = _MEANINGS.get(word.strip().upper()) if isinstance(word, str) else None
+            if meaning not in (None, action) and name not in ("action", "reasoning"):
+                raise ValueError(f"{name!r:.40} says {word.strip():.20}, and action says {action:.20}")
+
+
 class Decision(pydantic.BaseModel):
     """One model's decision, and the schema of the reply that is requested from it.
 
@@ -64,6 +77,7 @@ class Decision(pydantic.BaseModel):
     @classmethod
     def _single_spelling(cls, value: Any) -> Any:
         refuse_two_spellings(value)
+        refuse_other_action(value)
         return value
 
     @pydantic.field_validator("action", mode="before")

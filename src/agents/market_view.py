@@ -59,14 +59,14 @@ def market_view(
     """
     from src.agents.market import Candles, MarketDataError, closed_bars, load_candles, snapshot
     from src.agents.market.candles import first_of_each_kind
-    from src.agents.market.symbols import same_symbol
+    from src.agents.market.symbols import may_be
     from src.agents.market.timeframes import last_close
 
     market_name(symbol)
     if now is not None:
         refuse_future(int(aware(now, "now").timestamp()) * 1_000_000_000, "now")
     prices = source if isinstance(source, Candles) else load_candles(source, symbol=symbol)
-    if prices.symbol is not None and not same_symbol(prices.symbol, symbol):
+    if prices.symbol is not None and not may_be(prices.symbol, symbol):
         raise MarketDataError(f"The candles are of {prices.symbol}, not of {symbol}: give those of {symbol}.")
     closed = closed_bars(prices, datetime.now(UTC) if now is None else aware(now, "now"))
     left_out = [issue.detail for issue in closed.issues[len(prices.issues) :]]

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 NO_ENTRY: Final = "no bar begins within the horizon after the decision"
 NO_EXIT: Final = "no bar begins within the horizon after the wanted exit"
 NOT_OVER: Final = "its horizon is not over"
+SPLIT: Final = "a bar opens at a whole multiple or part of the close before it: give prices adjusted for splits"
 _DIRECTIONS: Final = {"BUY": 1, "SELL": -1, "NOTHING": 0}
 
 
@@ -103,12 +104,16 @@ def follow(
     barrier = first_barrier(prices, entry_at, exit_at, direction, target=target, stop=stop)
     if barrier is not None:
         at, price, reason = barrier
+        if direction and prices.has_split(entry_at, at):
+            return StillOpen(SPLIT)
         return Trade(direction, entry_ns, entry, int(prices.open_ns[at]), price, reason)
     if exit_at == len(prices):
         return StillOpen(NOT_OVER)
     exit_ns = int(prices.open_ns[exit_at])
     if exit_ns > wanted_ns + horizon_ns:
         return StillOpen(NO_EXIT)
+    if direction and prices.has_split(entry_at, exit_at):
+        return StillOpen(SPLIT)
     return Trade(direction, entry_ns, entry, exit_ns, float(prices.open[exit_at]), "horizon")
 
 

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from src.agents.market import Candles
+
+_LEAST_SPLIT: Final = 2
+_ANY_SPLIT: Final = 10  # what is above it is about a whole number in any case
+_MOVE: Final = 0.03
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +28,11 @@ class PriceSeries:
     source: str
     symbol: str | None = None
     last_close_ns: int | None = None
+    _splits: Any = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Find the bars that open as after a split, by the close before them."""
+        object.__setattr__(self, "_splits", _splits_of(self.open, self.close))
 
     def __len__(self) -> int:
         """Return how many bars there are."""
@@ -35,10 +44,32 @@ class PriceSeries:
 
         return int(numpy.searchsorted(self.open_ns, time_ns, side="left"))
 
+    def has_split(self, after: int, upto: int) -> bool:
+        """Tell whether prices between two bars change as by a split: a bar opens at a whole multiple or part."""
+        import numpy
+
+        first, last = numpy.searchsorted(self._splits, (after, upto), side="right")
+        return bool(last > first)
+
     def last_before(self, time_ns: int) -> int | None:
         """Return the place of the newest bar that opens before a time; None where there is none."""
         index = self.first_at_or_after(time_ns) - 1
         return index if index >= 0 else None
+
+
+def _splits_of(opened: Any, closed: Any) -> Any:
+    """Return the places of bars that open at 2, 3 or more times the close before them, or at a half, a third or less.
+
+    The market has moved a little since that close, so that the ratio is about a whole number.
+    """
+    import numpy
+
+    with numpy.errstate(divide="ignore", invalid="ignore"):
+        ratios = numpy.asarray(opened[1:], dtype="float64") / numpy.asarray(closed[:-1], dtype="float64")
+        times = numpy.where(ratios < 1, 1 / ratios, ratios)
+        whole = numpy.round(times)
+        is_split = (whole >= _LEAST_SPLIT) & (numpy.abs(times / whole - 1) <= _MOVE)
+    return numpy.flatnonzero(is_split | (times > _ANY_SPLIT)) + 1
 
 
 @dataclass(frozen=True, slots=True)

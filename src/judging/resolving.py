@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
-from src.agents.market.symbols import same_symbol
+from src.agents.market.symbols import may_be, same_symbol
 from src.judging.costs import costs_of_venue
 from src.judging.outcomes import StillOpen, judge
 from src.observability.ledger import parse_horizons, score_id
@@ -176,7 +176,7 @@ def _judged(
 def _mismatch(decision: DecisionRecord, prices: PriceSeries, rules: Rules) -> str | None:
     """Return why prices may not be those of a decision's market; None where they are."""
     symbol = rules.symbol or prices.symbol
-    if symbol is not None and not same_symbol(symbol, decision.symbol):
+    if symbol is not None and not may_be(symbol, decision.symbol):
         return OTHER_SYMBOL
     if decision.price is None:
         return UNNAMED_SYMBOL if symbol is None else None

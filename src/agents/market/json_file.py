@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from src.agents.market.candles import MarketDataError
 from src.agents.market.names import roles
 from src.agents.market.sheet import Hints, Sheet
-from src.agents.market.symbols import same_symbol
+from src.agents.market.symbols import may_be
 from src.agents.market.text_source import open_text
 from src.agents.market.times import looks_like_time
 
@@ -26,10 +26,14 @@ _SAMPLE: Final = 20
 _DEPTH: Final = 6
 _ZONE_KEYS: Final = ("timezone", "exchangetimezone", "exchangetimezonename")
 _SYMBOL_KEYS: Final = ("symbol", "ticker", "pair", "digitalcurrencycode", "instrument", "instrumentname", "instid",
-                       "productid", "coin", "market")  # fmt: skip
-# A key in front of rows that is no word of an answer: XXBTZUSD, AAPL, BTC/USDT, btc_usd.
+                       "productid", "coin")  # fmt: skip
+_WORDS: Final = (
+    "OHLCV?|DATA|RESULTS?|CANDLES|KLINES|BARS|PRICES|QUOTES?|ROWS|UTC|SPOT|PERP|FUTURES|MARK|INDEX|LAST|BID|ASK|MID|DAILY"
+    "|WEEKLY|MONTHLY|HOURLY|MINUTE|BINANCE|BYBIT|OKX|KRAKEN|COINBASE|KUCOIN|GATE|BITGET|MEXC|HTX|BITSTAMP|BITFINEX|YAHOO"
+)
+# A key in front of rows that is no word of an answer, nor a timeframe: XXBTZUSD, AAPL, BTC/USDT, btc_usd.
 _SYMBOL: Final = re.compile(
-    r"(?=.*[A-Z])(?!\d*(?:[SMHDWY]|MN|MIN)\d*$|(?:OHLCV?|DATA|RESULTS?|CANDLES|KLINES|BARS|PRICES|QUOTES?|ROWS|UTC)$)"
+    rf"(?=.*[A-Z])(?!\d*(?:[SMHDWY]|MN|MIN)\d*$|(?:{_WORDS})$)"
     r"[A-Z0-9.]{1,16}(?:[-/:_][A-Z0-9]{2,12}){0,2}|[a-z0-9]{2,8}[-/_](?:usd[tc]?|eur|btc)"
 )
 # A table's names (None for none), its rows, and the keys under which it stands.
@@ -88,7 +92,7 @@ def sheet_of(data: Any, source: str, symbol: str | None = None) -> Sheet:
     except _NoBarsError as error:
         raise MarketDataError(f"{source} holds {error}, but no bars with open, high, low and close.") from error
     if len(tables) > 1 and symbol:
-        tables = [table for table in tables if same_symbol(_symbol_of(table[2]) or "", symbol)] or tables
+        tables = [table for table in tables if may_be(_symbol_of(table[2]) or "", symbol)] or tables
     if len(tables) > 1:
         listed = ", ".join(".".join(where) or "the whole" for _, _, where in tables[:6])
         raise MarketDataError(f"{source} holds several series ({listed}): give one of them.")

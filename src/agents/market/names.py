@@ -112,7 +112,7 @@ def roles(names: tuple[str, ...], first_row: tuple[str, ...] = ()) -> Roles:
         is_close_time=time is not None and time.key in _CLOSE_TIMES,
         prices={field: _price_columns(field, columns) for field in PRICES},
         volumes=_volumes(columns),
-        symbol=next((by_key[key] for key in (*_SYMBOLS, *_short_symbol(by_key)) if key in by_key), None),
+        symbol=next((by_key[key] for key in (*_SYMBOLS, *_short_symbol(by_key, first_row)) if key in by_key), None),
         period=next((by_key[key] for key in _PERIODS if key in by_key), None),
         groups=[by_key[key] for key in _GROUPS if key in by_key and by_key[key] is not time],
         confirmed=next((by_key[key] for key in _CONFIRMED if key in by_key), None),
@@ -120,9 +120,11 @@ def roles(names: tuple[str, ...], first_row: tuple[str, ...] = ()) -> Roles:
     )
 
 
-def _short_symbol(by_key: dict[str, Column]) -> tuple[str, ...]:
+def _short_symbol(by_key: dict[str, Column], first_row: tuple[str, ...]) -> tuple[str, ...]:
     """Return the name of the symbol where all names are single letters, as streams of exchanges have them."""
-    return ("s",) if {"t", "o", "h", "l", "c"} <= by_key.keys() else ()
+    if not {"s", "t", "o", "h", "l", "c"} <= by_key.keys():
+        return ()
+    return ("s",) if re.search(r"(?!OK$)[A-Z]{2}", _cell(first_row, by_key["s"].index)) else ()
 
 
 def _time_column(by_key: dict[str, Column], first_row: tuple[str, ...]) -> Column | None:

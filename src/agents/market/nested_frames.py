@@ -94,5 +94,5 @@ def _sums_up(columns: Columns, large: int, parts: Any) -> bool:
     volumes = columns.volume[parts]
     known = numpy.isfinite(volumes).all() and numpy.isfinite(columns.volume[large])
     if known and volumes.any():
-        return bool(columns.volume[large] >= _VOLUMES * volumes.sum() and columns.volume[large] > volumes[0])
+        return bool(columns.volume[large] >= _VOLUMES * volumes.sum())
     return bool(columns.close[parts[-1]] == columns.close[large])

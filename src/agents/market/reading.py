@@ -154,6 +154,9 @@ def read_sheet(sheet: Sheet, options: Options) -> Candles:
     issues = Issues()
     layout = layout_of(sheet, options.symbol)
     issues.extend(layout.remarks)
+    if layout.is_positional and sheet.first_line > 1:
+        above = sheet.first_line - 1
+        issues.add("before_rows", f"{above} lines stand before the first row of prices", "left out", 1, times=above)
     table = _Table(sheet, layout)
     lines = sheet.read(table.sinks, issues, max(layout.prices.values()) + 1)
     total = len(lines) + sum(issues.counts[kind] for kind in ("short_row", "long_row", "cut_line"))

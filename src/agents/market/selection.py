@@ -7,7 +7,7 @@ from typing import Any
 
 from src.agents.market.candles import MarketDataError
 from src.agents.market.cells import chosen, joined, mask_of, text_array, trimmed
-from src.agents.market.symbols import same_symbol
+from src.agents.market.symbols import may_be, same_symbol
 
 
 class TextColumn:
@@ -70,7 +70,7 @@ class Selection:
         rows, symbol = None, stated
         if self.symbol is not None:
             rows, symbol = self._of_symbol(self.symbol, asked, source)
-        elif asked and stated and not same_symbol(asked, stated):
+        elif asked and stated and not may_be(stated, asked):
             raise MarketDataError(f"{source} holds {stated}, not {asked}: ask for {stated}, or give another source.")
         for index, column in self.groups.items():
             if column is not None:
@@ -92,6 +92,7 @@ class Selection:
             return None, symbols[0]
         exact = [name for name in symbols if name == asked]
         matches = exact or [name for name in symbols if same_symbol(name, asked)]
+        matches = matches or [name for name in symbols if may_be(name, asked)]
         if not matches:
             raise MarketDataError(f"{source} holds {shown}, not {asked}: ask for one of them.")
         if len(symbols) == len(matches) == 1:

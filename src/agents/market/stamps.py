@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 _ORDERS: Final = {"day-first": (2, 1, 0), "month-first": (2, 0, 1), "year-first": (0, 1, 2)}
 _DAY_US: Final = 86_400 * US
+# So many days in no order run one way under a wrong reading once in 360 times; three of them, once in three.
+_FEWEST_DAYS: Final = 6
 # A step of more than this many usual ones is a jump.
 _JUMP: Final = 20
 
@@ -271,7 +273,7 @@ def _by_course(names: list[str], readings: dict[str, tuple[Any, Any]], clocks: A
     steps = {name: numpy.diff((readings[name][0] + clocks)[some]) for name in names}
     one_way = [name for name, step in steps.items() if (step >= 0).all() or (step <= 0).all()]
     distinct_days = len(numpy.unique(readings[names[0]][0][some]))
-    if len(one_way) == 1 and distinct_days > 2:
+    if len(one_way) == 1 and distinct_days >= _FEWEST_DAYS:
         return one_way[0]
     even = [name for name in one_way if _is_even(numpy.abs(steps[name]))]
     intraday = bool(clocks[some].any())
@@ -282,7 +284,8 @@ def _is_even(steps: Any) -> bool:
     import numpy
 
     positive = steps[steps > 0]
-    return len(positive) > 1 and bool(positive.max() <= _JUMP * numpy.median(positive))
+    usual = numpy.median(positive) if len(positive) > 1 else _DAY_US
+    return bool(usual < _DAY_US and positive.max() <= _JUMP * usual)
 
 
 def _shown(parts: Any) -> str:

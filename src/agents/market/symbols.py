@@ -6,6 +6,7 @@ import re
 
 # Kraken's old names: an X before a coin, a Z before a currency.
 _OF_KRAKEN = re.compile(r"X([A-Z]{3})(?:Z(USD|EUR|GBP|CAD|JPY|AUD|CHF)|X(XBT|ETH))")
+_DOLLARS = ("USD", "USDT", "USDC")
 _ALIASES = (("XXBTZ", "BTC"), ("XBT", "BTC"), ("XXDG", "DOGE"), ("XDG", "DOGE"))
 
 
@@ -29,6 +30,12 @@ def same_symbol(first: str, second: str) -> bool:
     That of another country names another market, with prices in another currency: SAP.DE is not SAP in New York.
     """
     return plain_symbol(_without_us(first)) == plain_symbol(_without_us(second))
+
+
+def may_be(stated: str, asked: str) -> bool:
+    """Tell whether a source's symbol can be the asked one: the same, or the coin alone of a pair with dollars."""
+    plain = plain_symbol(stated)
+    return same_symbol(stated, asked) or plain_symbol(asked) in {f"{plain}{dollars}" for dollars in _DOLLARS}
 
 
 def _without_us(symbol: str) -> str:

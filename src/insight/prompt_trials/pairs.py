@@ -110,12 +110,12 @@ def _by_outcome(entry: Entry) -> Outlook | None:
 
 
 def _by_prices(entry: Entry, candles: Candles, series: object) -> Outlook | None:
-    from src.agents.market.symbols import same_symbol
+    from src.agents.market.symbols import may_be
     from src.judging.prices import PriceSeries
 
     decision = entry.decision
     assert isinstance(series, PriceSeries)  # noqa: S101 - as `series_of` returns it
-    if candles.symbol is not None and not same_symbol(candles.symbol, decision.symbol):
+    if candles.symbol is not None and not may_be(candles.symbol, decision.symbol):
         return None
     at = series.last_before(decision.as_of_ns)
     if decision.price is None or at is None or abs(float(series.close[at]) / decision.price - 1) > _LARGEST_GAP:

@@ -23,9 +23,17 @@ _MINUTE_NS: Final = 60_000_000_000
 _LATEST_NS: Final = 1_000_000_000
 _YEAR_NS: Final = 365 * 86_400 * 1_000_000_000
 _USUAL_NS: Final = 8 * 3600 * 1_000_000_000  # between two settlements, where one rate alone does not tell
-# Rates of which half are higher, as a fraction of a year, may be percent: 0.01% in eight hours, which exchanges charge
-# where nothing moves, is 0.11 a year as the fraction 0.0001, and 11 if its 0.01 is taken for one.
-_HIGHEST_A_YEAR: Final = 1.0
+# Rates of which half are higher, as a fraction of a year, may be percent, and few of them even sooner; so may a series
+# with a higher one. What exchanges charge where nothing moves tells both apart: 0.01% in eight hours, which is written
+# 0.0001 or 0.01. Of real series of Binance, Bybit, OKX and Hyperliquid in pieces of ten rates and more, no piece in
+# percent passed, and one in 170 in fractions was refused.
+_HIGHEST_A_YEAR: Final = 0.5
+_HIGHEST_OF_FEW: Final = 0.1
+_HIGHEST_WITH_USUAL: Final = 1.0
+_HIGHEST_SINGLE: Final = 20.0
+_FEW: Final = 10
+_USUAL_RATE: Final = 0.0001
+_USUAL_SHARE: Final = 0.02
 
 
 class FundingError(ValueError):
@@ -90,12 +98,21 @@ def _refuse_doubtful(path: Path, times: list[int], rates: list[float]) -> None:
     sizes = sorted(abs(rate) for rate in rates if rate)
     every_ns = float(numpy.median(numpy.diff(times))) if len(times) > 1 else _USUAL_NS
     usual = sizes[len(sizes) // 2] if sizes else 0.0
-    if usual * _YEAR_NS / every_ns > _HIGHEST_A_YEAR:
+    quiet = _USUAL_RATE * every_ns / _USUAL_NS
+    as_fraction, as_percent = (_share_of(rates, rate) >= _USUAL_SHARE for rate in (quiet, 100 * quiet))
+    highest = _HIGHEST_WITH_USUAL if as_fraction else _HIGHEST_A_YEAR if len(rates) >= _FEW else _HIGHEST_OF_FEW
+    is_high = usual * _YEAR_NS / every_ns > highest
+    has_higher = not as_fraction and bool(sizes) and sizes[-1] * _YEAR_NS / every_ns > _HIGHEST_SINGLE
+    if is_high or has_higher or (as_percent and not as_fraction):
         raise FundingError(
             f"{path}: its rates, such as {usual:g}, may be fractions ({usual:.6g} is {usual * 100:.6g}%) or percent "
             f"({usual:g}%): write percent with the sign, or name the column funding_rate_pct, and fractions of so high "
             f"a rate as percent too: {usual * 100:.6g}%."
         )
+
+
+def _share_of(rates: list[float], rate: float) -> float:
+    return sum(math.isclose(abs(item), rate, rel_tol=1e-6) for item in rates) / len(rates)
 
 
 def _rate(text: str, unit: int, where: str) -> float:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from src.agents.market.symbols import same_symbol
+from src.agents.market.symbols import may_be
 from src.agents.risk.symbols import exposure_of
 from src.judging.paper.account import market_key
 from src.judging.prices import series_of
@@ -108,7 +108,7 @@ def markets_by_symbol(
         rates_of = market.funding.symbol if market.funding is not None else None
         if rates_of is not None and exposure_of(rates_of) != exposure_of(name):
             raise ValueError(f"The funding rates are of {rates_of}, not of {name}: give those of {name}.")
-        key = market_key(next((item for item in symbols if same_symbol(item, name)), name))
+        key = market_key(next((item for item in symbols if may_be(name, item)), name))
         if key in by_symbol:
             raise ValueError(f"{by_symbol[key].prices.source} and {market.prices.source} are both of {name}: give one.")
         by_symbol[key] = market

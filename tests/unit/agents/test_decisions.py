@@ -24,6 +24,7 @@ def decision_format() -> ResponseFormat:
         '{"action": "BUY", "confidence": 80, "reasoning": "x"}',
         '```json\n{"action": "buy", "confidence": 80.0}\n```',
         ' {"confidence": 80, "action": " BUY ", "extra": 1} ',
+        '{"action": "BUY", "confidence": 80, "decision": "buy", "symbol": "SELL-USD"}',
     ],
 )
 def test_a_decision_is_read(text: str) -> None:
@@ -48,6 +49,8 @@ def test_a_decision_is_read(text: str) -> None:
         '{"action": "BUY", "confidence": "80%"}',
         '{"action": null, "confidence": 80}',
         '["BUY", 80]',
+        '{"action": "BUY", "confidence": 80, "final_decision": "SELL"}',
+        '{"action": "BUY", "confidence": 80, "actions": ["BUY", "hold"]}',
         '{"action": "BUY", "confidence": 80, "reasoning": "cut o',
         "",
     ],

@@ -25,6 +25,11 @@ def file_of(folder: Path, text: str) -> Path:
     return path
 
 
+def quiet(usual: str, other: str) -> str:
+    """Return rates of ten days, one in six of them another one."""
+    return "".join(f"{1600128000000 + n * 28_800_000},{usual if n % 6 else other}\n" for n in range(30))
+
+
 def test_a_settlement_is_at_its_hour_though_the_exchange_states_milliseconds_after_it(tmp_path: Path) -> None:
     # As Binance gave them: 2020-09-15 08:00:00.010, 16:00:00.003, and on the dot.
     text = "fundingTime,fundingRate\n1600156800010,0.0001\n1600185600003,0.0002\n1600128000000,0.0004\n"
@@ -61,11 +66,20 @@ def test_rates_are_fractions_or_state_that_they_are_percent(text: str, tmp_path:
     assert read_funding(file_of(tmp_path, text)).rate.tolist() == pytest.approx([0.0001, -0.0002])
 
 
+def test_high_rates_beside_the_usual_one_are_fractions(tmp_path: Path) -> None:
+    rates = read_funding(file_of(tmp_path, "time,funding_rate\n" + quiet("0.0007", "0.0001"))).rate
+    assert (rates.max(), rates.min()) == (0.0007, 0.0001)
+
+
 @pytest.mark.parametrize(
     ("text", "why"),
     [
         ("time,funding_rate\n1600128000000,0.01\n1600156800000,-0.02\n", r"such as 0\.02, may be fractions .* percent"),
         ("time,funding_rate\n1600128000000,0.00125\n1600131600000,0.00125\n", r"may be fractions .* percent"),
+        # A low rate in percent, where 0.01% is charged every now and then, is a high one as a fraction.
+        ("time,funding_rate\n" + quiet("0.0004", "0.01"), r"such as 0\.0004, may be fractions .* percent"),
+        ("time,funding_rate\n" + quiet("0.0007", "0.0003"), r"such as 0\.0007, may be fractions .* percent"),
+        ("time,funding_rate\n" + quiet("0.0002", "0.03"), r"such as 0\.0002, may be fractions .* percent"),
         ("time,funding_rate\n1600128000000,0.01%\n1600156800000,-0.02\n", "some rates are in percent, others are not"),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +10,7 @@ import numpy
 import pytest
 
 from src.judging.costs import TradingCosts, costs_of_venue
-from src.judging.outcomes import NO_ENTRY, NO_EXIT, NOT_OVER, StillOpen, follow, judge
+from src.judging.outcomes import NO_ENTRY, NO_EXIT, NOT_OVER, SPLIT, StillOpen, follow, judge
 from src.judging.prices import FundingSeries, PriceSeries
 from src.observability.ledger import HorizonError, parse_horizon, parse_horizons
 from src.observability.store.ledger_records import DecisionRecord, OutcomeRecord
@@ -53,6 +54,25 @@ def outcome(action: str, hour: float, horizon: str = "2h", **fields: Any) -> Out
         id="d", time_ns=ns(hour), as_of_ns=ns(hour), symbol="BTC-USD", action=action, horizons=horizon, **fields
     )
     return judge(record, parse_horizon(horizon), series(), costs=costs, resolved_ns=1, funding=funding)
+
+
+@pytest.mark.parametrize(
+    ("ratio", "is_split"), [(4.08, True), (0.5, True), (0.33, True), (25, True), (1.5, False), (0.4, False)]
+)
+@pytest.mark.parametrize("action", ["BUY", "SELL"])
+def test_a_trade_across_a_split_stays_open(action: str, ratio: float, is_split: bool) -> None:
+    bars = dict.fromkeys(range(3), (100.0, 101.0, 99.0, 100.0))
+    bars |= dict.fromkeys(range(3, 9), (100 * ratio, 101 * ratio, 99 * ratio, 100 * ratio))
+    prices = series(bars)
+    record = DecisionRecord(id="d", time_ns=ns(1), as_of_ns=ns(1), symbol="BTC-USD", action=action, horizons="2h")
+
+    def judged(hour: int) -> OutcomeRecord | StillOpen:
+        moved = replace(record, as_of_ns=ns(hour), time_ns=ns(hour))
+        return judge(moved, parse_horizon("2h"), prices, costs=TradingCosts(), resolved_ns=1)
+
+    assert (judged(1) == StillOpen(SPLIT)) is is_split  # from hour 1 to hour 3, which opens after it
+    assert isinstance(judged(0), OutcomeRecord)
+    assert isinstance(judged(3), OutcomeRecord)
 
 
 def usd(result: OutcomeRecord | StillOpen) -> float:

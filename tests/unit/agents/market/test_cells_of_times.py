@@ -86,8 +86,13 @@ def test_times_with_two_readings_or_none_are_refused(tmp_path: Path, cells: list
 
 
 def test_dates_that_leave_two_readings_are_read_as_the_course_of_the_rows_or_the_caller_says(tmp_path: Path) -> None:
-    course = read(tmp_path, times("11/01/2024", "12/01/2024", "01/02/2024", "02/02/2024"))
-    assert shown(course)[0] == "2024-01-11T00:00:00"
+    days = ("09/01/2024", "10/01/2024", "11/01/2024", "12/01/2024", "01/02/2024", "02/02/2024")
+    course = read(tmp_path, times(*days))
+    assert shown(course)[0] == "2024-01-09T00:00:00"
+    with pytest.raises(MarketDataError, match=r"02/08/03 may be 2003-08-02 \(day-first\) or 2002-08-03 \(year-first\)"):
+        read(tmp_path, times("02/08/03", "09/08/03", "26/07/03"))  # in no order; as years first they run one way
+    with pytest.raises(MarketDataError, match="may be"):
+        read(tmp_path, times("01/06/07 20:00", "08/06/07 20:00", "25/05/07 20:00"))
     assert "day-first" in next(issue.detail for issue in course.issues if issue.kind == "date_order")
     start = datetime(2024, 2, 1, 23, 0, tzinfo=UTC)
     stamps = [(start + timedelta(minutes=15 * n)).strftime("%d/%m/%Y %H:%M") for n in range(8)]

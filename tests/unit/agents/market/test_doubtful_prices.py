@@ -12,6 +12,7 @@ import polars
 import pytest
 
 from src.agents.market import MarketDataError, closed_bars, load_candles
+from src.agents.market_view import market_view
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -108,6 +109,16 @@ def test_rows_that_were_written_while_they_were_open_come_again(tmp_path: Path) 
     assert (len(candles), candles.issue_counts["duplicate_time"]) == (40, 3)
 
 
+def test_a_bar_of_a_pinned_price_that_grew_is_no_longer_one(tmp_path: Path) -> None:
+    """All bars of a stablecoin have one range; what a longer bar would have traded tells."""
+    rows = [f"{START + timedelta(hours=n):%Y-%m-%d %H:%M},1,1.0001,0.9999,1,9" for n in range(40)]
+    for place in (12, 24, 36):
+        rows.insert(place, rows[place].replace(",1.0001,0.9999,1,9", ",1,1,1,2"))
+    path = tmp_path / "prices.csv"
+    path.write_text(HEADER + "\n".join(rows) + "\n")
+    assert load_candles(path).issue_counts["duplicate_time"] == 3
+
+
 def test_the_header_says_which_part_of_a_date_comes_first(tmp_path: Path) -> None:
     path = tmp_path / "prices.csv"
     for name, month in (("Date (dd/mm/yyyy)", 2), ("Date (MM/DD/YYYY)", 1), ("Date (dd/mm/yyyy hh:mm)", 2)):
@@ -139,6 +150,9 @@ def test_times_as_narrow_floats_are_refused(unit: int) -> None:
         ({"bars": {"BRK.B": CANDLES}, "next_page_token": None}, "BRK.B"),
         ({"result": {"instrument_name": "BTC_USDT", "data": CANDLES}}, "BTC-USDT"),
         ([dict(zip("tohlcv", row, strict=True), s="BTC") for row in CANDLES], "BTC"),
+        ([dict(zip("tohlcv", row, strict=True), s="BTC") for row in CANDLES], "BTC-USD"),
+        ({"coin": "BTC", "candles": CANDLES}, "BTC/USDT"),
+        ({"BTC": CANDLES}, "btc-usdc"),
     ],
 )
 def test_the_symbol_that_an_answer_states_is_held_to_the_asked_one(answer: Any, symbol: str, tmp_path: Path) -> None:
@@ -149,13 +163,23 @@ def test_the_symbol_that_an_answer_states_is_held_to_the_asked_one(answer: Any, 
         load_candles(path, symbol="SOL-USD")
 
 
+def test_a_coin_alone_is_that_of_a_pair_with_dollars() -> None:
+    candles = load_candles([dict(zip("tohlcv", row, strict=True), s="BTC") for row in CANDLES])
+    for symbol in ("BTC-USD", "btc/usdt", "BTC"):
+        assert market_view(symbol, candles).candles.symbol == "BTC"
+    for symbol in ("BTC-EUR", "ETH-USD"):
+        with pytest.raises(MarketDataError, match=f"of BTC, not of {symbol}"):
+            market_view(symbol, candles)
+
+
 def test_of_several_series_the_symbols_is_read() -> None:
     dearer = [[row[0], *(value * 10 for value in row[1:5]), 1] for row in CANDLES]
     series = {"BTC/USDT": dearer, "ETH/USDT": CANDLES}
     assert load_candles(series, symbol="ETH/USDT")[0].close == 100.5
     with pytest.raises(MarketDataError, match="several series"):
         load_candles(series)
-    assert load_candles({"1h": CANDLES}, symbol="BTC-USD")[0].close == 100.5  # a timeframe is no symbol
+    for word in ("1h", "H1", "SPOT", "BINANCE", "ohlc"):  # which are no symbols
+        assert load_candles({word: CANDLES}, symbol="BTC-USD")[0].close == 100.5
 
 
 def test_a_file_named_by_another_symbol_is_said(tmp_path: Path) -> None:

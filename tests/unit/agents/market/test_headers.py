@@ -54,3 +54,10 @@ def test_two_sets_of_lettered_prices_are_refused_with_both(tmp_path: Path) -> No
     path.write_text("time,bid.o,bid.h,bid.l,bid.c,ask.o,ask.h,ask.l,ask.c\n" + rows)
     with pytest.raises(MarketDataError, match=r"several sets of prices: bid\.o, .*; ask\.o"):
         load_candles(path)
+
+
+def test_rows_that_stand_before_the_first_one_of_prices_are_said(tmp_path: Path) -> None:
+    path = tmp_path / "prices.csv"
+    path.write_text("2024-01-32,10,12,9,11,5\n2024-01-1,?,?,?,?,?\n" + USUAL)
+    candles = load_candles(path)
+    assert (len(candles), candles.issue_counts["before_rows"]) == (len(DAYS), 2)
