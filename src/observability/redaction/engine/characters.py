@@ -13,7 +13,7 @@ import sys
 import unicodedata
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from src.observability.redaction.judging.scan import SEPARATORS, TAG, in_ascii
+from src.observability.redaction.judging.scan import SEPARATORS, in_ascii, without_tags
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -43,7 +43,6 @@ _ENOUGH: Final = 1_000_000  # characters that are read without numpy before it i
 _RARE: Final = 8  # where fewer characters than one in so many are beyond ASCII, they are looked up one by one
 _VERY_RARE: Final = 100
 _FEW: Final = 200
-_TAG: Final = re.compile(TAG.encode())
 _ANY_LETTERS: Final = re.compile(r"[^\W\d_]+")
 
 
@@ -83,7 +82,7 @@ def read(text: str) -> Characters:
     import numpy
 
     if is_ascii:
-        data = _without_tags(text.encode())
+        data = without_tags(text.encode())
         return Characters(data=data, letters=numpy.frombuffer(data + bytes(PADDING), numpy.uint8))
     codes = _codes(text)
     is_beyond = codes >= FIRST_BEYOND_ASCII
@@ -115,7 +114,7 @@ def _with_few_beyond(codes: Any, is_beyond: Any) -> Characters:
     letters[places] = letter_table().take(codes_beyond)
     in_bytes[places] = _in_bytes(kinds_beyond)
     return Characters(
-        data=_without_tags(in_bytes.tobytes()),
+        data=without_tags(in_bytes.tobytes()),
         letters=letters,
         kinds=kinds,
         beyond=kinds_beyond.tobytes(),
@@ -145,7 +144,7 @@ def _with_many_beyond(codes: Any, is_beyond: Any) -> Characters:
     in_bytes |= beyond * numpy.uint8(ord("?"))
     in_bytes[places] = _in_bytes(kinds_of_others)
     return Characters(
-        data=_without_tags(in_bytes[:-PADDING].tobytes()),
+        data=without_tags(in_bytes[:-PADDING].tobytes()),
         codes=codes,
         kinds=kinds,
         beyond=kinds_of_others.tobytes(),
@@ -199,10 +198,6 @@ def _has_numpy() -> bool:
     except ImportError:
         return False
     return True
-
-
-def _without_tags(data: bytes) -> bytes:
-    return _TAG.sub(lambda tag: b" " * len(tag[0]), data) if b"<" in data else data
 
 
 @functools.cache
