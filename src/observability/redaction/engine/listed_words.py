@@ -30,7 +30,7 @@ _IN_LOWER_CASE: Final = bytes(
     for code in range(256)
 )
 _OR_UNKNOWN: Final = _IN_LOWER_CASE[: ord("?")] + b"?" + _IN_LOWER_CASE[ord("?") + 1 :]
-_ANY_LETTER: Final = b"abcdefghijklmnopqrstuvwxyz"
+_ANY_LETTER: Final = b"abcdefghijklmnopqrstuvwxyz" + bytes(range(0x80, 0x100))
 _RARE: Final = 20  # characters to one beyond ASCII
 _ASCII_LETTER: Final = re.compile(rb"[a-z]")
 _LATIN_CHARSET: Final = "latin-1"
