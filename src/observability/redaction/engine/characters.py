@@ -34,14 +34,16 @@ _HANGUL: Final = (0xAC00, 0xD7A3)
 _FIRST_CONSONANT: Final = 0x1100
 _SYLLABLES_OF_A_CONSONANT: Final = 588
 _PLANE: Final = 0x10000
-# Ranges of nothing but letters: Cyrillic, Chinese, kana, Hangul.
-_LETTERS_ALONE: Final = ((0x0400, 0x0481), (0x4E00, 0x9FFF), (0x3041, 0x3096), (0x30A1, 0x30FA), _HANGUL)
+# The beginnings and ends of ranges of nothing but letters: Cyrillic, kana, Chinese, Hangul.
+_LETTERS_ALONE: Final = (0x0400, 0x0482, 0x3041, 0x3097, 0x30A1, 0x30FB, 0x4E00, 0xA000, _HANGUL[0], _HANGUL[1] + 1)
+_SAMPLES: Final = 200
 _SHORTEST: Final = 2_048  # characters; shorter texts are read faster without numpy
 _LONG, _LONG_IN_ASCII = 10_000, 16_000  # and of those that are mostly, or all, ASCII
 _STEP: Final = 37  # characters of which one is looked at first
 _ENOUGH: Final = 1_000_000  # characters that are read without numpy before it is imported
 _RARE: Final = 8  # where fewer characters than one in so many are beyond ASCII, they are looked up one by one
 _VERY_RARE: Final = 100
+_SHORT: Final = 30_000  # characters; of longer texts only the letters that are looked at are sought in a table
 _FEW: Final = 200
 _ANY_LETTERS: Final = re.compile(r"[^\W\d_]+")
 
@@ -55,11 +57,11 @@ class _Read:
 class Characters(NamedTuple):
     """A text in ASCII, one byte for each character, and with numpy what tells its words.
 
-    `letters` has a byte for each character, the same for a letter with marks and without, or is None where many
-    characters are beyond ASCII; `codes` has their codes then; both have zeros behind the last character. `kinds` is
-    None where all is ASCII. `beyond` holds the kinds that occur of the characters beyond ASCII, plain letters aside;
-    `signs` is the set of these characters, empty where no value of a name can stand beside them, None where it is not
-    known.
+    `letters` has a byte for each character, the same for a letter with marks and without; where many characters are
+    beyond ASCII, `codes` has their codes, and `letters` may be None; both have zeros behind the last character.
+    `kinds` is None where all is ASCII. `beyond` holds the kinds that occur of the characters beyond ASCII, plain
+    letters aside; `signs` is the set of these characters, empty where no value of a name can stand beside them, None
+    where it is not known.
     """
 
     data: bytes
@@ -130,10 +132,11 @@ def _with_many_beyond(codes: Any, is_beyond: Any) -> Characters:
     codes[:-PADDING] = wide if wide.itemsize == 1 or wide.max() < _PLANE else numpy.minimum(wide, _PLANE - 1)
     is_beyond = numpy.append(is_beyond, [False] * PADDING)
     is_letter = numpy.zeros(len(codes), numpy.bool_)
-    sample = codes[::_STEP]
-    for first, last in _LETTERS_ALONE:
-        if (sample - numpy.uint16(first) <= last - first).any():
-            is_letter |= codes - numpy.uint16(first) <= last - first
+    sample = codes[:: len(codes) // _SAMPLES + 1]
+    for place in {*numpy.searchsorted(_LETTERS_ALONE, sample, side="right").tolist()}:
+        if place % 2:  # between the first letter of a range and its end
+            first, end = _LETTERS_ALONE[place - 1 : place + 1]
+            is_letter |= codes - numpy.uint16(first) < end - first
     kinds = is_letter.view(numpy.uint8) * numpy.uint8(LETTER)
     places = numpy.flatnonzero(is_beyond > is_letter)
     kinds_of_others = kind_table().take(codes.take(places))
@@ -145,6 +148,7 @@ def _with_many_beyond(codes: Any, is_beyond: Any) -> Characters:
     in_bytes[places] = _in_bytes(kinds_of_others)
     return Characters(
         data=without_tags(in_bytes[:-PADDING].tobytes()),
+        letters=letter_table().take(codes) if len(codes) < _SHORT else None,
         codes=codes,
         kinds=kinds,
         beyond=kinds_of_others.tobytes(),

@@ -10,11 +10,12 @@ from __future__ import annotations
 import functools
 import re
 import unicodedata
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 from src.observability.redaction.engine import characters, word_columns
 from src.observability.redaction.engine.characters import LETTER_BITS, MARK, PADDING, Characters
-from src.observability.redaction.judging import checks
+from src.observability.redaction.judging import checks, unescaped
 from src.observability.redaction.judging.scan import without_separators, without_tags
 from src.observability.redaction.rules import phrase_layouts, seed_phrases
 from src.observability.redaction.rules.gates import HTML_SIGN
@@ -49,6 +50,7 @@ _SIGNS_OF_PAGES: Final = bytes(
 )
 _HTML_SIGN: Final = re.compile(HTML_SIGN.encode())
 _BLANKS: Final = b" " * 8
+_FEW: Final = 64
 _ESCAPED_BLANKS: Final = (b"\\n", b"\\r", b"\\t")
 _SAMPLE: Final = _FEWEST // 2  # words of which one is looked up first
 _BETWEEN: Final = ((3,), (1, 2, 4, 5))  # how far before the second of two such the words between them stand
@@ -93,7 +95,13 @@ def search(text: str, chars: Characters) -> Words:
 
 def _without_html(data: bytes) -> bytes:
     """Return a text of the same length with blanks for the signs that HTML names."""
-    return _HTML_SIGN.sub(lambda sign: _BLANKS[: len(sign[0])], data)
+    signs = [*islice(unescaped.places_of(data, b"&"), _FEW + 1)]
+    if len(signs) > _FEW:
+        return _HTML_SIGN.sub(lambda sign: _BLANKS[: len(sign[0])], data)
+    blanks = bytearray(data)
+    for match in filter(None, (_HTML_SIGN.match(data, place) for place in signs)):
+        blanks[match.start() : match.end()] = _BLANKS[: match.end() - match.start()]
+    return bytes(blanks)
 
 
 def _without_escapes(data: bytes) -> bytes:
