@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
 EngineName = Literal["auto", "fast", "plain"]
 
-_MANY_ASSIGNMENTS = 48  # from so many on, equal lines are looked at once
+_MANY_ASSIGNMENTS = 20  # from so many on, equal lines are looked at once
 _CANDIDATES = 20_000  # inspections per text
 _MARGIN = 1_024  # characters replaced before the last candidate inspected: a secret can begin before its gate ends
 _PASSES = 6

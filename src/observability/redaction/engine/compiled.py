@@ -25,8 +25,8 @@ _DIGEST = 32  # bytes of SHA-256, before the serialized database
 _OTHERS_MAY_WRITE = 0o022
 
 
-def database(rows: Sequence[Gate]) -> Any:
-    """Return Hyperscan's database of these patterns, from the cache where it is there.
+def database(rows: Sequence[Gate], first: int = 0) -> Any:
+    """Return Hyperscan's database of these patterns, numbered from `first` on, from the cache where it is there.
 
     Raises:
         Exception: Hyperscan is not installed, or does not run on this processor.
@@ -38,13 +38,14 @@ def database(rows: Sequence[Gate]) -> Any:
         (hyperscan.HS_FLAG_CASELESS if gate.caseless else 0) | (hyperscan.HS_FLAG_SINGLEMATCH if gate.once else 0)
         for gate in rows
     ]
-    path = _cache_path(expressions, flags, str(getattr(hyperscan, "__version__", "")))
+    numbers = [*range(first, first + len(rows))]
+    path = _cache_path(expressions, flags, f"{first} " + str(getattr(hyperscan, "__version__", "")))
     serialized = None if path is None else _read(path)
     if serialized is not None:
         with contextlib.suppress(Exception):  # written on another processor, for instance: compile again
             return hyperscan.loadb(serialized, hyperscan.HS_MODE_BLOCK)
     compiled = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
-    compiled.compile(expressions=expressions, ids=list(range(len(rows))), elements=len(rows), flags=flags)
+    compiled.compile(expressions=expressions, ids=numbers, elements=len(rows), flags=flags)
     if path is not None:
         with contextlib.suppress(OSError):  # the folder is not writable: the next process compiles again
             _write(path, hyperscan.dumpb(compiled))

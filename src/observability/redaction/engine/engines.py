@@ -31,7 +31,7 @@ ASSIGNMENT, URL = (
     next(number for number, gate in enumerate(gates()) if gate.inspection is inspection)
     for inspection in (Inspection.ASSIGNMENT, Inspection.URL)
 )
-_FIRST_ESCAPE = min(ESCAPES)  # the gates of escapes stand last
+_FIRST_WITH_SIGN, _FIRST_ESCAPE = min(SPELLED_NEARBY), min(ESCAPES)  # which stand last, in this order
 
 
 def _shape(kinds: str) -> bytes:
@@ -54,27 +54,41 @@ _RARE = 100  # occurrences that are looked at one by one
 def fast_engine() -> Engine | None:
     """Return the Hyperscan engine, or None where it is not installed or does not run on this machine."""
     try:
-        import hyperscan
-
-        # In one database with the other gates, those of escapes cost time at each escape even after the first.
-        database = compiled.database(gates()[:_FIRST_ESCAPE])
-        local = threading.local()
+        # In one database with the other gates, those of escapes cost time at each escape even after the first, and
+        # those that need a sign of HTML cost it at each name.
+        search = _search(0, _FIRST_WITH_SIGN)
+        search_signs = _search(_FIRST_WITH_SIGN, _FIRST_ESCAPE)
 
         def scan(data: bytes) -> list[Hit]:
-            # A scan releases the GIL, so every thread needs its own scratch space.
-            scratch = getattr(local, "scratch", None)
-            if scratch is None:
-                scratch = local.scratch = hyperscan.Scratch(database)
             hits: list[Hit] = []
-            database.scan(data, _note, context=hits.append, scratch=scratch)
+            search(data, hits.append)
+            if b"&" in data:
+                search_signs(data, hits.append)
             hits += _first_escapes(data)
             hits.sort()
             return hits
 
-        scan(b"self-test")
+        scan(b"self-test & all")
     except Exception:  # noqa: BLE001 - not installed, or an unsupported processor: the plain engine works
         return None
     return scan
+
+
+def _search(first: int, end: int) -> Callable[[bytes, Callable[[Hit], None]], None]:
+    """Return a function that searches for the gates with these numbers and reports the hits."""
+    import hyperscan
+
+    database = compiled.database(gates()[first:end], first)
+    local = threading.local()
+
+    def search(data: bytes, note: Callable[[Hit], None]) -> None:
+        # A scan releases the GIL, so every thread needs its own scratch space.
+        scratch = getattr(local, "scratch", None)
+        if scratch is None:
+            scratch = local.scratch = hyperscan.Scratch(database)
+        database.scan(data, _note, context=note, scratch=scratch)
+
+    return search
 
 
 @functools.cache

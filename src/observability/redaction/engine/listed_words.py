@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import functools
 import re
+import unicodedata
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 from src.observability.redaction.engine import characters, word_columns
 from src.observability.redaction.engine.characters import LETTER_BITS, MARK, PADDING, Characters
-from src.observability.redaction.judging import checks
+from src.observability.redaction.judging import checks, unescaped
+from src.observability.redaction.judging.scan import without_separators, without_tags
 from src.observability.redaction.rules import phrase_layouts, seed_phrases
 from src.observability.redaction.rules.gates import HTML_SIGN
 
@@ -28,10 +31,26 @@ _IN_LOWER_CASE: Final = bytes(
     for code in range(256)
 )
 _OR_UNKNOWN: Final = _IN_LOWER_CASE[: ord("?")] + b"?" + _IN_LOWER_CASE[ord("?") + 1 :]
-_ANY_LETTER: Final = b"abcdefghijklmnopqrstuvwxyz"
+_ANY_LETTER: Final = b"abcdefghijklmnopqrstuvwxyz" + bytes(range(0x80, 0x100))
 _RARE: Final = 20  # characters to one beyond ASCII
+_ASCII_LETTER: Final = re.compile(rb"[a-z]")
+_LATIN_CHARSET: Final = "latin-1"
+_CHARSETS: Final = ((_LATIN_CHARSET, checks.LANGUAGES[:7]), ("cp1251", ("russian",)))
+# Letters beyond ASCII on pages of Unicode that have signs of Chinese texts too: Latin, kana, full-width.
+_OTHER_LETTERS: Final = re.compile("[\u00c0-\u00ff\u3041-\u30ff\uff21-\uff3a\uff41-\uff9f]")
+_CHINESE, _OTHER_PAGE = b"c", b"o"
+# What stands for the characters of each page: a blank for those without letters, but for the ones above.
+_SIGNS_OF_PAGES: Final = bytes(
+    _CHINESE[0]
+    if 0x4E <= page <= 0x9F
+    else ord(" ")
+    if page in {0x00, 0x30, 0xFE, 0xFF} or 0x20 <= page <= 0x27 or 0xD8 <= page <= 0xF8
+    else _OTHER_PAGE[0]
+    for page in range(256)
+)
 _HTML_SIGN: Final = re.compile(HTML_SIGN.encode())
 _BLANKS: Final = b" " * 8
+_FEW: Final = 64
 _ESCAPED_BLANKS: Final = (b"\\n", b"\\r", b"\\t")
 _SAMPLE: Final = _FEWEST // 2  # words of which one is looked up first
 _BETWEEN: Final = ((3,), (1, 2, 4, 5))  # how far before the second of two such the words between them stand
@@ -69,14 +88,20 @@ def search(text: str, chars: Characters) -> Words:
         columns = [*word_columns.columns_in_ascii(letters, listed)]
     else:
         letters = _without_escapes(chars.data).translate(_OR_UNKNOWN)
-        places = _places_of_words(text) if _may_have_twelve(letters) else []
+        places = _places_of_words(text) if _may_have_twelve(text, letters) else []
         columns = [*word_columns.columns_of_short(text, letters)]
     return Words(places=places, columns=columns) if places or columns else NONE
 
 
 def _without_html(data: bytes) -> bytes:
     """Return a text of the same length with blanks for the signs that HTML names."""
-    return _HTML_SIGN.sub(lambda sign: _BLANKS[: len(sign[0])], data)
+    signs = [*islice(unescaped.places_of(data, b"&"), _FEW + 1)]
+    if len(signs) > _FEW:
+        return _HTML_SIGN.sub(lambda sign: _BLANKS[: len(sign[0])], data)
+    blanks = bytearray(data)
+    for match in filter(None, (_HTML_SIGN.match(data, place) for place in signs)):
+        blanks[match.start() : match.end()] = _BLANKS[: match.end() - match.start()]
+    return bytes(blanks)
 
 
 def _without_escapes(data: bytes) -> bytes:
@@ -120,19 +145,81 @@ class _OfAnyLanguage:
         return isinstance(word, str) and (seed_phrases.is_listed(word) or word.lower() in phrase_layouts.FILLERS)
 
 
-def _may_have_twelve(letters: bytes) -> bool:
+def _may_have_twelve(text: str, letters: bytes) -> bool:
     """Return whether a text with letters beyond ASCII, here `?`, may have twelve listed words in a row.
 
-    What holds such a character may be several words.
+    A text with many of them is read as bytes that have them too.
     """
-    if letters.count(b"?") * _RARE > len(letters):
-        return True
+    if letters.count(b"?") * _RARE <= len(letters):
+        return _has_twelve_or_unknown(letters, _in_ascii_or_unknown())
+    separated = without_separators(text)
+    for charset, languages in _CHARSETS:
+        in_bytes = separated.encode(charset, "replace")
+        if in_bytes.count(b"?") * _RARE <= len(in_bytes):
+            in_charset = _without_escapes(without_tags(in_bytes)).translate(_letters_of(charset))
+            return _has_twelve_or_unknown(in_charset, _InCharset(charset, languages))
+    return _may_have_signs(text, letters)
+
+
+def _has_twelve_or_unknown(letters: bytes, listed: Container[bytes]) -> bool:
+    """Return whether a text may have twelve listed words in a row; what holds a `?` may be several words."""
     first, *others = letters.split(b"?")
     pieces = [first]
     for piece in others:
         pieces[-1] = pieces[-1].rstrip(_ANY_LETTER)
         pieces += (b" ? ? ? ", piece.lstrip(_ANY_LETTER))
-    return _has_twelve(b"".join(pieces).split(), _in_ascii_or_unknown())
+    return _has_twelve(b"".join(pieces).split(), listed)
+
+
+def _may_have_signs(text: str, letters: bytes) -> bool:
+    """Return whether a text with many letters beyond ASCII, here `?`, may have twelve signs of Chinese apart.
+
+    Where it has letters of other scripts, of which words may be listed, it may.
+    """
+    if _OTHER_LETTERS.search(text):
+        return True
+    pages = text.encode("utf-16-be", "surrogatepass")[::2].translate(_SIGNS_OF_PAGES)
+    if _OTHER_PAGE in pages or pages.split().count(_CHINESE) >= _FEWEST:
+        return True
+    return _has_twelve(letters.replace(b"?", b" ").split(), _in_ascii())
+
+
+@functools.cache
+def _letters_of(charset: str) -> bytes:
+    """Return a table for a text in a charset: letters in lower case, those of Latin without marks, blanks for the rest.
+
+    `?` stays, which stands for what the charset lacks.
+    """
+    table = bytearray(_OR_UNKNOWN)
+    for code in range(characters.FIRST_BEYOND_ASCII, len(table)):
+        char = bytes([code]).decode(charset, "replace")
+        base = checks.plain_word(char)[0]
+        if char.isalpha() and (base.isascii() or charset != _LATIN_CHARSET):
+            table[code] = char.lower().encode(charset, "replace")[0] if not base.isascii() else ord(base)
+        elif char.isalpha():
+            table[code] = ord("?")
+    return bytes(table)
+
+
+class _InCharset:
+    """The listed words of languages as a text in a charset has them, fillers, and what may be several words."""
+
+    __slots__ = ("_listed",)
+
+    def __init__(self, charset: str, languages: tuple[str, ...]) -> None:
+        self._listed = _listed_in(charset, languages)
+
+    def __contains__(self, word: object) -> bool:
+        return word in self._listed or (
+            isinstance(word, bytes) and not word.isascii() and bool(_ASCII_LETTER.search(word))
+        )
+
+
+@functools.cache
+def _listed_in(charset: str, languages: tuple[str, ...]) -> frozenset[bytes]:
+    words = (unicodedata.normalize("NFC", word) for language in languages for word in checks.bip39_index(language))
+    table = _letters_of(charset)
+    return _in_ascii_or_unknown() | {word.encode(charset, "replace").translate(table) for word in words}
 
 
 def _places_of_words(text: str) -> list[Place]:

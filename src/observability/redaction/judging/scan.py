@@ -11,7 +11,7 @@ PART = "\x7f\n"  # not all of it is white space, so that a phrase ends at it
 MARKER = re.compile(r"\[REDACTED:[a-z0-9_]{1,40}\]")
 FAILED = "[REDACTED:redaction_failed]"
 _CHECKS = 1_000
-_FEW = 200  # characters; up to so many are looked at one by one
+_FEW = 32  # characters; up to so many are looked at one by one
 _PHRASE_WORDS = 20_000  # words in sequences of twelve or more listed words; prose has almost none
 
 
@@ -28,25 +28,34 @@ _TAG = re.compile(TAG.encode())
 
 def in_ascii(text: str) -> bytes:
     """Return a text in ASCII, one byte for each character: separators as blanks, all else beyond ASCII as `?`."""
-    data = text.encode() if text.isascii() else _without_letters(text)
+    return without_tags(text.encode() if text.isascii() else _without_letters(text))
+
+
+def without_tags(data: bytes) -> bytes:
+    """Return a text with blanks for its tags."""
     return _TAG.sub(lambda tag: b" " * len(tag.group()), data) if b"<" in data else data
 
 
 def _without_letters(text: str) -> bytes:
     """Return a text with `?` for what is beyond ASCII, but blanks for separators."""
     data = text.encode("ascii", "replace")
+    if data.count(b"?") > _FEW:
+        return without_separators(text).encode("ascii", "replace")
     blanks = bytearray(data)
-    position = -1
-    for _ in range(_FEW):
-        position = data.find(b"?", position + 1)
-        if position < 0:
-            return bytes(blanks)
+    position = data.find(b"?")
+    while position >= 0:
         if text[position] in SEPARATORS:
             blanks[position] = ord(" ")
+        position = data.find(b"?", position + 1)
+    return bytes(blanks)
+
+
+def without_separators(text: str) -> str:
+    """Return a text with blanks for the characters beyond ASCII that separate words."""
     for char in SEPARATORS:
         if char in text:  # a search takes a tenth of a replacement
             text = text.replace(char, " ")
-    return text.encode("ascii", "replace")
+    return text
 
 
 class TooManyError(Exception):

@@ -9,7 +9,7 @@ import json
 import re
 from dataclasses import dataclass, replace
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -48,6 +48,7 @@ _BREAK = re.compile(
 )
 
 
+Text = TypeVar("Text", str, bytes)
 Replacement = tuple[int, int, str]
 """The start and the end of a part of a text, and what stands for it."""
 
@@ -168,7 +169,7 @@ def _matches(text: str, pattern: re.Pattern[str]) -> Iterator[re.Match[str]]:
             end = match.end()
 
 
-def places_of(text: str, sign: str) -> Iterator[int]:
+def places_of(text: Text, sign: Text) -> Iterator[int]:
     """Yield where a sign stands in a text."""
     place = text.find(sign)
     while place >= 0:

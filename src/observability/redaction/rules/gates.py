@@ -241,6 +241,6 @@ def _of_token(token: Token, prefix: str) -> Gate:
 
 @functools.cache
 def gates() -> tuple[Gate, ...]:
-    """Return every gate; a gate's number is its place. The gates of escapes stand last."""
+    """Return every gate; a gate's number is its place. Those of signs of HTML beside names stand last, then escapes."""
     tokens = [_of_token(token, prefix) for token in TOKENS for prefix in token.prefixes]
-    return (RUN, BROKEN, *_SPELLED, *_SPELLED_NEARBY, *_FIXED, *tokens, *_ESCAPES)
+    return (RUN, BROKEN, *_SPELLED, *_FIXED, *tokens, *_SPELLED_NEARBY, *_ESCAPES)
