@@ -19,9 +19,11 @@ from src.observability.redaction.judging.scan import (
 )
 from src.observability.redaction.rules import (
     assignments,
+    base64_pairs,
     bearer_tokens,
     configured_secrets,
     encoded_texts,
+    exchange_credentials,
     foreign_names,
     harmless_names,
     long_runs,
@@ -50,7 +52,7 @@ _SHORTEST = 6
 _FEW_ESCAPES = 64  # so many are decoded one by one
 
 _OTHER_READINGS = engines.ESCAPES | engines.BROKEN | engines.SPELLED | engines.SPELLED_NEARBY | engines.WORD_LIST
-_WITHOUT_INSPECTION = _OTHER_READINGS | {engines.URL}
+_WITHOUT_INSPECTION = _OTHER_READINGS | {engines.URL, engines.PAIR}
 
 Inspector = Callable[[Scan, int], None]
 """Inspects a text where the match of a gate ends."""
@@ -64,6 +66,7 @@ _INSPECTORS: dict[Inspection, Inspector] = {
     Inspection.LOGIN: assignments.find_login,
     Inspection.LOGIN_FLAG: assignments.find_login_flag,
     Inspection.PROSE: assignments.find_described,
+    Inspection.EXCHANGE: exchange_credentials.find,
     Inspection.BEARER: bearer_tokens.find_bearer,
     Inspection.PEM: pem_keys.find_pem,
     Inspection.BYTES: wallet_keys.find_bytes,
@@ -212,11 +215,8 @@ def _findings(text: str, chars: Characters, options: Options, hint: str) -> tupl
         if present:
             configured_secrets.find(scan, set(options.forms).intersection(present))
             configured_secrets.find_broken(scan, options.breakable, present)
-    if not text.isascii():
-        foreign_names.find(scan, chars.signs)
-    if options.pii:
-        personal_data.find(scan, options.pii)
     numbers = {number for _, number in hits}
+    _find_by_search(scan, chars, numbers, options.pii)
     if engines.RUN in numbers:
         first = next(end for end, number in hits if number == engines.RUN) - RUN_LENGTH
         runs = [*characters.long_runs(data, first, RUN_LENGTH)]
@@ -233,6 +233,16 @@ def _findings(text: str, chars: Characters, options: Options, hint: str) -> tupl
             if redact(options, written.text) != written.text:
                 scan.add(written.start, written.end, "encoded_secret", general=True)
     return scan.findings, hits
+
+
+def _find_by_search(scan: Scan, chars: Characters, numbers: set[int], pii: frozenset[str]) -> None:
+    """Find what is searched for in the text itself, whatever gates matched."""
+    if not scan.text.isascii():
+        foreign_names.find(scan, chars.signs)
+    if pii:
+        personal_data.find(scan, pii)
+    if engines.PAIR in numbers:
+        base64_pairs.find_all(scan, chars.data)
 
 
 def _find_encoded(scan: Scan, hits: list[engines.Hit], options: Options) -> None:

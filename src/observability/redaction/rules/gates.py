@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from src.observability.redaction.judging.scan import TAG
 from src.observability.redaction.judging.unescaped import LINE_BREAK, PIECE
+from src.observability.redaction.rules import base64_pairs, exchange_credentials
 from src.observability.redaction.rules.nearby_names import FILLERS
 from src.observability.redaction.rules.prefixes import TOKENS, Token
 
@@ -40,6 +41,8 @@ class Inspection(enum.Enum):
     SPELLED = enum.auto()
     SPELLED_NEARBY = enum.auto()
     WORD_LIST = enum.auto()
+    EXCHANGE = enum.auto()
+    PAIR = enum.auto()
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +139,13 @@ _FIXED: tuple[Gate, ...] = (
         literals=("----BEGIN ", "---- BEGIN "),
     ),
     Gate(inspection=Inspection.PEM, pattern=r"Private-Lines:", literals=("Private-Lines:",)),
+    # okx: key secret passphrase
+    Gate(
+        inspection=Inspection.EXCHANGE,
+        pattern=exchange_credentials.PATTERN,
+        literals=exchange_credentials.EXCHANGES,
+        caseless=True,
+    ),
     # The first one alone: the rule for URLs looks for the others itself.
     Gate(inspection=Inspection.URL, pattern=r"://", literals=("://",), length=3, once=True),
     Gate(
@@ -230,6 +240,9 @@ _SPELLED_NEARBY: tuple[Gate, ...] = (
 # for runs looks for the others itself, most of which nothing can make a secret.
 RUN = Gate(inspection=Inspection.RUN, pattern=rf"[A-Za-z0-9]{{{RUN_LENGTH}}}", literals=(), once=True)
 
+# The first run that is as long as a key pair in base64; the rule for these looks for the others itself.
+PAIR = Gate(inspection=Inspection.PAIR, pattern=rf"[A-Za-z0-9+/_\-]{{{base64_pairs.DIGITS}}}", literals=(), once=True)
+
 
 def _of_token(token: Token, prefix: str) -> Gate:
     body = f"[{token.alphabet}]{{{token.least}}}" if token.least else ""
@@ -243,4 +256,4 @@ def _of_token(token: Token, prefix: str) -> Gate:
 def gates() -> tuple[Gate, ...]:
     """Return every gate; a gate's number is its place. The gates of escapes stand last."""
     tokens = [_of_token(token, prefix) for token in TOKENS for prefix in token.prefixes]
-    return (RUN, BROKEN, *_SPELLED, *_SPELLED_NEARBY, *_FIXED, *tokens, *_ESCAPES)
+    return (RUN, PAIR, BROKEN, *_SPELLED, *_SPELLED_NEARBY, *_FIXED, *tokens, *_ESCAPES)
