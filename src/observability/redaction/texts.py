@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from src.observability.redaction.engine import characters, engines, listed_words, preparation
-from src.observability.redaction.judging import nearby_words, spelled_out, unescaped
+from src.observability.redaction.judging import nearby_words, pieces, spelled_out, unescaped
 from src.observability.redaction.judging.scan import (
     FAILED,
     Finding,
@@ -26,6 +26,7 @@ from src.observability.redaction.rules import (
     exchange_credentials,
     foreign_names,
     harmless_names,
+    logins,
     long_runs,
     nearby_names,
     pem_keys,
@@ -51,7 +52,18 @@ _REACH = 2_600  # characters around a decoded one in which another reading of a 
 _SHORTEST = 6
 _FEW_ESCAPES = 64  # so many are decoded one by one
 
-_OTHER_READINGS = engines.ESCAPES | engines.BROKEN | engines.SPELLED | engines.SPELLED_NEARBY | engines.WORD_LIST
+_IN_PIECES: tuple[tuple[frozenset[int], Callable[[str, Iterable[int]], unescaped.Decoded | None]], ...] = (
+    (engines.BROKEN, unescaped.join_lines),
+    (engines.JOINED, pieces.joined),
+    (engines.LABELLED, pieces.without_labels),
+)
+_OTHER_READINGS = (
+    engines.ESCAPES
+    | frozenset().union(*(numbers for numbers, _ in _IN_PIECES))
+    | engines.SPELLED
+    | engines.SPELLED_NEARBY
+    | engines.WORD_LIST
+)
 _WITHOUT_INSPECTION = _OTHER_READINGS | {engines.URL, engines.PAIR}
 
 Inspector = Callable[[Scan, int], None]
@@ -66,6 +78,11 @@ _INSPECTORS: dict[Inspection, Inspector] = {
     Inspection.LOGIN: assignments.find_login,
     Inspection.LOGIN_FLAG: assignments.find_login_flag,
     Inspection.PROSE: assignments.find_described,
+    Inspection.LOGIN_PAIR: logins.find_login,
+    Inspection.SLASH_PAIR: logins.find_after_slash,
+    Inspection.HOST_PAIR: logins.find_at_host,
+    Inspection.CALL_PAIR: logins.find_in_call,
+    Inspection.COMMAND: logins.find_in_command,
     Inspection.EXCHANGE: exchange_credentials.find,
     Inspection.BEARER: bearer_tokens.find_bearer,
     Inspection.PEM: pem_keys.find_pem,
@@ -129,9 +146,10 @@ def _findings_of_readings(
     findings: list[Finding] = []
     if not numbers.isdisjoint(engines.ESCAPES):
         findings = findings + _findings_without_escapes(text, options, hint)
-    if not numbers.isdisjoint(engines.BROKEN):
-        ends = [end for end, number in hits if number in engines.BROKEN]
-        findings = findings + _findings_of_view(unescaped.join_lines(text, ends), options, hint)
+    for of_reading, read in _IN_PIECES:
+        if not numbers.isdisjoint(of_reading):
+            ends = [end for end, number in hits if number in of_reading]
+            findings = findings + _findings_of_view(read(text, ends), options, hint)
     if not numbers.isdisjoint(engines.SPELLED):
         findings = findings + _findings_of_view(spelled_out.spelled(text), options, hint)
     elif not numbers.isdisjoint(engines.SPELLED_NEARBY):

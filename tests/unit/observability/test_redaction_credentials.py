@@ -94,3 +94,47 @@ def test_words_with_numbers_in_texts_about_passwords_are_kept(engine: EngineName
         "for pszUsername, pszPassword in arguments:",
     ):
         assert Redactor(engine=engine).text(text) == text
+
+
+_LONG = "sk-" + "ant-api03-" + chars(_RNG, ALNUM + "-_", 93)
+_IN_PIECES = [
+    (f"''.join(['{_LONG[:3]}', '{_LONG[3:7]}', '{_LONG[7:]}'])", _LONG[7:]),
+    (f'["{_LONG[:20]}","{_LONG[20:60]}","{_LONG[60:]}"].join("")', _LONG[20:60], _LONG[60:]),
+    (json.dumps(f'"".join(("{_LONG[:5]}",\n "{_LONG[5:50]}", "{_LONG[50:]}"))'), _LONG[5:50], _LONG[50:]),
+    (f"api_key = ''.join(['{_HEX32[:10]}', '{_HEX32[10:20]}', '{_HEX32[20:]}'])", _HEX32[:10], _HEX32[20:]),
+    (f"'{_LONG[:7]}' '{_LONG[7:]}'", _LONG[7:]),
+    (f"'{_LONG[:7]}' . '{_LONG[7:]}'", _LONG[7:]),
+]
+_LOGINS = [
+    (text.format(password), password)
+    for password in ("Sommer2026!", "qWe7!rtz")
+    for text in (
+        "trader / {}", "Login: trader / {}", "login trader:{}", "creds trader {}", "user trader pass {}",
+        "bob@desk.io / {}", "bob@desk.io:{}", "bot:{}@db.desk.io:5432/t", "auth=('bob', '{}')",
+        'mt5.login(123456, "{}")', "use {} as the password", "redis-cli -a {}", "пароль {}", "密码 {}",
+    )
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_logins_and_keys_in_pieces_are_found(engine: EngineName) -> None:
+    redactor = Redactor(engine=engine)
+    left = [
+        (text, redactor.text(text))
+        for text, *secrets in (*_IN_PIECES, *_LOGINS)
+        if any(secret in redactor.text(text) for secret in secrets)
+    ]
+    assert left == []
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_texts_like_logins_and_pieces_are_kept(engine: EngineName) -> None:
+    for text in (
+        "', '.join(['momentum', 'mean-reversion']) and ''.join(['BTC', '-', 'USD'])",
+        "ratio = 1.0 / scale**2 and 5 / total!= 3; BTC / USDT2026 and up/down",
+        "login page v2.0 and user guide 2026; credentials required; user bob123 logged in",
+        "mail bob123@desk.io or [bob123@desk.io](mailto:bob123@desk.io), git@github.com:moondev/bots2",
+        "auth=('user', 'pass'), login(request, 'home')",
+        "@pytest.mark.slow and wss://stream.binance.com/ws/btcusdt@kline_1m",
+    ):
+        assert Redactor(engine=engine).text(text) == text

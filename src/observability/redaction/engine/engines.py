@@ -24,9 +24,16 @@ Engine = Callable[[bytes], list[Hit]]
 
 RUN, PAIR = 0, 1
 ESCAPES = frozenset(number for number, gate in enumerate(gates()) if gate.inspection is Inspection.ESCAPE)
-BROKEN, SPELLED, SPELLED_NEARBY, WORD_LIST = (
+BROKEN, JOINED, LABELLED, SPELLED, SPELLED_NEARBY, WORD_LIST = (
     frozenset(number for number, gate in enumerate(gates()) if gate.inspection is inspection)
-    for inspection in (Inspection.BROKEN, Inspection.SPELLED, Inspection.SPELLED_NEARBY, Inspection.WORD_LIST)
+    for inspection in (
+        Inspection.BROKEN,
+        Inspection.JOINED,
+        Inspection.LABELLED,
+        Inspection.SPELLED,
+        Inspection.SPELLED_NEARBY,
+        Inspection.WORD_LIST,
+    )
 )
 ASSIGNMENT, URL = (
     next(number for number, gate in enumerate(gates()) if gate.inspection is inspection)

@@ -37,7 +37,7 @@ _BEFORE: Final = re.compile(
 )
 _CALLED: Final = re.compile(r"\s?\(\s{0,16}[\"']\Z")
 _SAYS_SECRET: Final = re.compile(r"cred|api|key|auth|login", re.IGNORECASE)
-_VALUE: Final = re.compile(r"[\w+/][\w+/\-]{11,511}(?:={1,2}(?![\w\[\"'$<=]))?(?![\w=])", re.ASCII)
+_VALUE: Final = re.compile(r"[\w+/][\w+/\-]{11,511}(?:==?(?=[\"'`]?(?:[\s,;:|)\]}/]|\Z)))?(?![\w=])", re.ASCII)
 _NEXT: Final = re.compile(r"[\"'`]?(?:\s{0,4}(?:[,;|:&]|/(?=\s)|and|und)\s{0,4}|\s{1,4})[\"'`]?(?=[A-Za-z0-9+/])")
 _PASSPHRASE: Final = re.compile(r"[^\s\"'`,;<>()\[\]{}\\]{6,64}")
 _HEX_SIZES: Final = frozenset({24, 32, 40, 64, 128})  # of orders, digests, commits, transactions, signatures

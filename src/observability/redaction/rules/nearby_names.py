@@ -20,7 +20,9 @@ _VALUE = re.compile(r"[A-Za-z0-9!#$%&*+\-./:=?@^_~]{1,512}")
 _BEGINS = re.compile(r"[A-Za-z0-9_+/]{0,24}[A-Za-z0-9_+/\-!@#$%^&*]\Z")
 _LONGEST_BEGINNING = 25  # characters of a value up to where the gate ends
 _ESCAPES = frozenset("\\%")
-_WORD_AND_NUMBER = re.compile(r"[A-Za-z]{3,24}(?:\d{1,8}[A-Za-z]{0,12})\Z")
+_WORD_AND_NUMBER = re.compile(
+    r"(?:[A-Z]{3,12}|[A-Z]?[a-z]{3,24}|[A-Z][a-z]{2,12}[A-Z][a-z]{2,12})\d{1,8}[A-Za-z]{0,12}\Z"
+)
 # Words that have a number of their own in texts about passwords.
 _ALGORITHM = re.compile(
     r"(?:sha|md|aes|rsa|des|utf|utf_|oauth|base|ipv|http|https|tls|ssl|python|pbkdf|argon|pkcs|crypt|bcrypt|scrypt|scram|"
@@ -33,14 +35,30 @@ _ALGORITHM = re.compile(
 _TO_FILL_IN = re.compile(r"your[-_]", re.IGNORECASE)
 _SPECIALS = frozenset("!@#$%^&*")
 # Words between a name and its value that belong to neither: `API key provided: ...`, `<add key="X" value="..."`.
-FILLERS = ("provided", "supplied", "given", "used", "value", "val", "is", "was", "are", "es", "est", "ist", "to", "as")
+FILLERS = (
+    "provided",
+    "supplied",
+    "given",
+    "used",
+    "value",
+    "val",
+    "is",
+    "was",
+    "are",
+    "es",
+    "est",
+    "ist",
+    "to",
+    "as",
+    "lautet",
+)
 # Read backwards from the value: a separator, a filler and another separator, then a name of at most three words.
 _NAME_BACK = re.compile(
     rf"[^\w+/]{{1,12}}(?:{'(?:' + '|'.join(word[::-1] for word in FILLERS) + ')'}[^\w+/]{{1,12}})?"
     r"(?P<name>[\w.\-]{1,64}(?: [\w\-]{1,40}){0,2})",
     re.ASCII | re.IGNORECASE,
 )
-_VERB = re.compile(r"(?P<before>.*) (?:is|was|[(\"]?that's|a valid) ", re.DOTALL)
+_VERB = re.compile(r"(?P<before>.*) (?:is|was|as|[(\"]?that's|a valid) ", re.DOTALL)
 _VALUE_BACK = re.compile(r"[ \t]{0,2}[\"'`)\]*.,]{0,4}(?P<value>[^\s\"'`(\[]{6,512})")  # backwards from the verb
 _NAME_AFTER = re.compile(
     r"(?:(?:my|the|our|your|his|her|their|an|a) )?(?P<name>(?:[\w.\-]{1,40} ?){1,4}?)"
