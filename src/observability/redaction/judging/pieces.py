@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
+from src.observability.redaction.judging import checks
 from src.observability.redaction.judging.unescaped import Decoded, replaced
 
 if TYPE_CHECKING:
@@ -25,15 +26,15 @@ _LIST_BACK: Final = re.compile(rf"\[\s{{0,80}}(?P<list>{_LIST.pattern})\s{{0,4}}
 
 # Labels between the parts of a phrase: `second half:`, `part 2:`, `words 7-12:`, in a message of its own too.
 _ORDINAL: Final = "(?:second|2nd|third|3rd|fourth|4th|other|last|next)"
-_PART: Final = "(?:half|part|row|line|words?|set|group|block|piece|quarter|six|four|twelve)"
+_PART: Final = "(?:half|part|row|line|words?)"
 _NUMBER: Final = r"(?:[0-9]{1,2}(?: ?(?:-|to) ?[0-9]{1,2})?|two|three|four|ii|iii|iv|b|c|d)"
 _LABEL: Final = rf"(?:{_ORDINAL} {_PART}|{_PART} ?#?{_NUMBER})(?: (?:is|are|words?|goes))?"
 _LIKE_WORDS: Final = r"[a-z?]{1,10}[ ,]{1,2}[a-z?]{1,10}[ ,]{1,2}[a-z?]{1,10}[ ,]"
 LABEL_GATE: Final = rf"{_LABEL}[^\w?]{{1,12}}{_LIKE_WORDS}"
 LABEL_LITERALS: Final = (
     "second", "2nd", "third", "3rd", "fourth", "4th", "other", "last", "next", "half", "part", "row", "line", "word",
-    "set", "group", "block", "piece", "quarter", "six", "four", "twelve",
 )  # fmt: skip
+_LAST_WORDS: Final = 40  # characters that hold three words
 _REACH: Final = 320  # characters before the place where the gate's match ends
 _GLUE: Final = (
     r"(?:\\{0,15}[\"']\s{0,4}\},?\s{0,40}\{\s{0,40}\\{0,15}[\"']role\\{0,15}[\"']\s?:\s?\\{0,15}[\"']\w{2,12}"
@@ -77,6 +78,9 @@ def without_labels(text: str, ends: Iterable[int]) -> Decoded | None:
 def _labels(text: str, ends: Iterable[int]) -> Iterator[Replacement]:
     stop = 0
     for end in ends:
+        words = text[max(0, end - _LAST_WORDS) : end].replace(",", " ").split()[-3:]
+        if not all(checks.plain_word(word) in checks.bip39_words() for word in words):
+            continue  # most labels are those of ordinary texts
         for label in _LABELS.finditer(text, max(stop, end - _REACH), end):
             yield *label.span(), " "
             stop = label.end()
