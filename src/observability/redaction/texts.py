@@ -5,12 +5,12 @@ from __future__ import annotations
 import bisect
 import functools
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from src.observability.redaction.engine import characters, engines, listed_words, preparation
-from src.observability.redaction.judging import nearby_words, spelled_out, unescaped
+from src.observability.redaction.judging import nearby_words, pieces, spelled_out, unescaped
 from src.observability.redaction.judging.scan import (
     FAILED,
     PART,
@@ -22,11 +22,14 @@ from src.observability.redaction.judging.scan import (
 )
 from src.observability.redaction.rules import (
     assignments,
+    base64_pairs,
     bearer_tokens,
     configured_secrets,
     encoded_texts,
+    exchange_credentials,
     foreign_names,
     harmless_names,
+    logins,
     long_runs,
     nearby_names,
     pem_keys,
@@ -54,8 +57,19 @@ _BETWEEN_PARTS = f"{PART}: "  # parts of a text without a name
 _SHORTEST = 6
 _FEW_ESCAPES = 64  # so many are decoded one by one
 
-_OTHER_READINGS = engines.ESCAPES | engines.BROKEN | engines.SPELLED | engines.SPELLED_NEARBY | engines.WORD_LIST
-_WITHOUT_INSPECTION = _OTHER_READINGS | {engines.URL}
+_IN_PIECES: tuple[tuple[frozenset[int], Callable[[str, Iterable[int]], unescaped.Decoded | None]], ...] = (
+    (engines.BROKEN, unescaped.join_lines),
+    (engines.JOINED, pieces.joined),
+    (engines.LABELLED, pieces.without_labels),
+)
+_OTHER_READINGS = (
+    engines.ESCAPES
+    | frozenset().union(*(numbers for numbers, _ in _IN_PIECES))
+    | engines.SPELLED
+    | engines.SPELLED_NEARBY
+    | engines.WORD_LIST
+)
+_WITHOUT_INSPECTION = _OTHER_READINGS | {engines.URL, engines.PAIR}
 
 Inspector = Callable[[Scan, int], None]
 """Inspects a text where the match of a gate ends."""
@@ -69,6 +83,12 @@ _INSPECTORS: dict[Inspection, Inspector] = {
     Inspection.LOGIN: assignments.find_login,
     Inspection.LOGIN_FLAG: assignments.find_login_flag,
     Inspection.PROSE: assignments.find_described,
+    Inspection.LOGIN_PAIR: logins.find_login,
+    Inspection.SLASH_PAIR: logins.find_after_slash,
+    Inspection.HOST_PAIR: logins.find_at_host,
+    Inspection.CALL_PAIR: logins.find_in_call,
+    Inspection.COMMAND: logins.find_in_command,
+    Inspection.EXCHANGE: exchange_credentials.find,
     Inspection.BEARER: bearer_tokens.find_bearer,
     Inspection.PEM: pem_keys.find_pem,
     Inspection.BYTES: wallet_keys.find_bytes,
@@ -131,9 +151,10 @@ def _findings_of_readings(
     findings: list[Finding] = []
     if not numbers.isdisjoint(engines.ESCAPES):
         findings = findings + _findings_without_escapes(text, options, hint)
-    if not numbers.isdisjoint(engines.BROKEN):
-        ends = [end for end, number in hits if number in engines.BROKEN]
-        findings = findings + _findings_of_view(unescaped.join_lines(text, ends), options, hint)
+    for of_reading, read in _IN_PIECES:
+        if not numbers.isdisjoint(of_reading):
+            ends = [end for end, number in hits if number in of_reading]
+            findings = findings + _findings_of_view(read(text, ends), options, hint)
     if not numbers.isdisjoint(engines.SPELLED):
         findings = findings + _findings_of_view(spelled_out.spelled(text), options, hint)
     elif not numbers.isdisjoint(engines.SPELLED_NEARBY):
@@ -233,11 +254,8 @@ def _findings(text: str, chars: Characters, options: Options, hint: str) -> tupl
         if present:
             configured_secrets.find(scan, set(options.forms).intersection(present))
             configured_secrets.find_broken(scan, options.breakable, present)
-    if not text.isascii():
-        foreign_names.find(scan, chars.signs)
-    if options.pii:
-        personal_data.find(scan, options.pii)
     numbers = {number for _, number in hits}
+    _find_by_search(scan, chars, numbers, options.pii)
     if engines.RUN in numbers:
         first = next(end for end, number in hits if number == engines.RUN) - RUN_LENGTH
         runs = [*characters.long_runs(data, first, RUN_LENGTH)]
@@ -254,6 +272,16 @@ def _findings(text: str, chars: Characters, options: Options, hint: str) -> tupl
             if redact(options, written.text) != written.text:
                 scan.add(written.start, written.end, "encoded_secret", general=True)
     return scan.findings, hits
+
+
+def _find_by_search(scan: Scan, chars: Characters, numbers: set[int], pii: frozenset[str]) -> None:
+    """Find what is searched for in the text itself, whatever gates matched."""
+    if not scan.text.isascii():
+        foreign_names.find(scan, chars.signs)
+    if pii:
+        personal_data.find(scan, pii)
+    if engines.PAIR in numbers:
+        base64_pairs.find_all(scan, chars.data)
 
 
 def _find_encoded(scan: Scan, hits: list[engines.Hit], options: Options) -> None:

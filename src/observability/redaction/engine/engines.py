@@ -13,6 +13,7 @@ from typing import Any
 
 from src.observability.redaction.engine import compiled
 from src.observability.redaction.judging import nearby_words
+from src.observability.redaction.rules import base64_pairs
 from src.observability.redaction.rules.gates import RUN_LENGTH, WIDE, WIDE_LENGTH, Gate, Inspection, gates
 
 Hit = tuple[int, int]
@@ -21,11 +22,18 @@ Hit = tuple[int, int]
 Engine = Callable[[bytes], list[Hit]]
 """Returns the hits of a text in order."""
 
-RUN = 0
+RUN, PAIR = 0, 1
 ESCAPES = frozenset(number for number, gate in enumerate(gates()) if gate.inspection is Inspection.ESCAPE)
-BROKEN, SPELLED, SPELLED_NEARBY, WORD_LIST = (
+BROKEN, JOINED, LABELLED, SPELLED, SPELLED_NEARBY, WORD_LIST = (
     frozenset(number for number, gate in enumerate(gates()) if gate.inspection is inspection)
-    for inspection in (Inspection.BROKEN, Inspection.SPELLED, Inspection.SPELLED_NEARBY, Inspection.WORD_LIST)
+    for inspection in (
+        Inspection.BROKEN,
+        Inspection.JOINED,
+        Inspection.LABELLED,
+        Inspection.SPELLED,
+        Inspection.SPELLED_NEARBY,
+        Inspection.WORD_LIST,
+    )
 )
 ASSIGNMENT, URL = (
     next(number for number, gate in enumerate(gates()) if gate.inspection is inspection)
@@ -44,6 +52,8 @@ def _shape(kinds: str) -> bytes:
 _ALNUM = _shape("")
 _WIDE = _shape(WIDE)
 _WIDE_RUN = b"a" * WIDE_LENGTH
+_BASE64 = _shape("+/-_")
+_PAIR_DIGITS = b"a" * base64_pairs.DIGITS
 _LONGEST_PREFIX = 32
 _SHORT_WORK = 40_000  # characters times forms; below it, searching for each form is faster than the engine
 _LONG = b"a" * RUN_LENGTH
@@ -138,7 +148,7 @@ def _plain_rows() -> tuple[tuple[_Row, ...], tuple[_Row, ...]]:
     families: list[_Row] = []
     others: list[_Row] = []
     for number, gate in enumerate(gates()):
-        if number == RUN or number in ESCAPES:
+        if number in {RUN, PAIR} or number in ESCAPES:
             continue
         row = _Row(
             number=number,
@@ -160,10 +170,11 @@ def _compiled(expression: bytes, caseless: bool) -> re.Pattern[bytes]:
 def plain_engine(data: bytes) -> list[Hit]:
     """Return the gates' hits with the standard library alone: search for a literal, match the pattern only there."""
     hits: set[Hit] = set()
-    families, others = _plain_rows()
+    families, _ = _plain_rows()
     lower = data.lower()
-    for row in others:
-        _find_row(row, data, lower if row.caseless else data, 0, len(data), hits)
+    for rows in _rows_of_literals():
+        _find_rows(rows, data, lower if rows[0].caseless else data, hits)
+    hits.update(_first_pair(data))
     stretches = _wide_stretches(data)
     if stretches:
         _find_families(families, data, stretches, hits)
@@ -172,17 +183,42 @@ def plain_engine(data: bytes) -> list[Hit]:
     return sorted(hits)
 
 
-def _find_row(row: _Row, data: bytes, folded: bytes, start: int, end: int, hits: set[Hit]) -> None:
-    """Add the hits of one gate; `folded` is the text in the case of the gate's literals."""
-    for literal in row.literals:
-        position = folded.find(literal, start, end)
-        while position >= 0:
-            match = _compiled(row.expression, row.caseless).match(data, position)
-            if match:
-                hits.add((match.end(), row.number))
-                if row.once:
-                    return
-            position = folded.find(literal, position + 1, end)
+@functools.cache
+def _rows_of_literals() -> tuple[tuple[_Row, ...], ...]:
+    """Return the gates without a family, those together that begin with the same literals."""
+    by_literals: dict[tuple[tuple[bytes, ...], bool], list[_Row]] = {}
+    for row in _plain_rows()[1]:
+        by_literals.setdefault((row.literals, row.caseless), []).append(row)
+    return tuple(map(tuple, by_literals.values()))
+
+
+def _find_rows(rows: tuple[_Row, ...], data: bytes, folded: bytes, hits: set[Hit]) -> None:
+    """Add the hits of gates with the same literals; `folded` is the text in the case of these."""
+    left = list(rows)
+    for literal in _shortest(rows[0].literals):
+        position = folded.find(literal)
+        while position >= 0 and left:
+            for row in rows if len(left) == len(rows) else left:
+                match = _compiled(row.expression, row.caseless).match(data, position)
+                if match:
+                    hits.add((match.end(), row.number))
+                    if row.once:
+                        left.remove(row)
+            position = folded.find(literal, position + 1)
+
+
+@functools.cache
+def _shortest(literals: tuple[bytes, ...]) -> tuple[bytes, ...]:
+    """Return the literals without those that begin with another one, whose places are its places."""
+    return tuple(
+        literal for literal in literals if not any(literal != each and literal.startswith(each) for each in literals)
+    )
+
+
+def _first_pair(data: bytes) -> list[Hit]:
+    """Return a hit for the first run that may be a key pair in base64."""
+    position = data.translate(_BASE64).find(_PAIR_DIGITS)
+    return [(position + base64_pairs.DIGITS, PAIR)] if position >= 0 else []
 
 
 def _find_families(families: tuple[_Row, ...], data: bytes, stretches: list[tuple[int, int]], hits: set[Hit]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import hmac
 import math
 import operator
 import re
@@ -151,6 +152,15 @@ def _has_checksum(number: int, size: int) -> bool:
     checksum_bits = size // 3
     entropy = (number >> checksum_bits).to_bytes(size * 4 // 3, "big")
     return number & ((1 << checksum_bits) - 1) == hashlib.sha256(entropy).digest()[0] >> (8 - checksum_bits)
+
+
+_ELECTRUM_VERSIONS = ("01", "100", "101", "102")
+
+
+def is_electrum(words: Sequence[str]) -> bool:
+    """Return whether words are a seed of Electrum, whose hash begins with a version, by chance once in 200."""
+    digest = hmac.digest(b"Seed version", " ".join(words).encode(), "sha512").hex()
+    return digest.startswith(_ELECTRUM_VERSIONS)
 
 
 def is_luhn(digits: str) -> bool:

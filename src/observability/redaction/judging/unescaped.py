@@ -28,12 +28,13 @@ _BOTH = re.compile(f"{_PERCENT.pattern}|{_UNICODE.pattern}")
 # A line break, real or escaped, with the next line's indentation; what a token may hold.
 LINE_BREAK = r"(?:[ \t]*\\{0,16}\r?\n|\\{1,16}r?\\{0,16}n)[ \t]{0,120}"
 PIECE = r"[\w+/=.~:?&@%$!#\-]"
+_PLUS = r"(?:[+.&]|\.\.|[ \t])"  # what joins two texts on a line, in one language or another
 # A value that is broken over lines inside its quotes, or over quoted pieces that stand below one another: each line
 # holds nothing but a token's characters.
 # Every quantifier is possessive: there is one way to match a value.
 _NEXT_LINE = (
     rf"(?>\\{{0,15}}(?P=quote)[ \t]{{0,4}}[+.]?{LINE_BREAK}(?:[+.][ \t]{{0,4}})?\\{{0,15}}(?P=quote)"
-    rf"|\\{{0,15}}(?P=quote)[ \t]{{0,4}}\+[ \t]{{0,4}}\\{{0,15}}(?P=quote)|{LINE_BREAK})"
+    rf"|\\{{0,15}}(?P=quote)[ \t]{{0,4}}{_PLUS}[ \t]{{0,4}}\\{{0,15}}(?P=quote)|{LINE_BREAK})"
 )
 _BROKEN = re.compile(
     rf"(?P<quote>[\"'`])(?P<value>{PIECE}{{6,4096}}+(?:{_NEXT_LINE}{PIECE}{{2,4096}}+){{1,60}}+)\\{{0,15}}(?P=quote)",
@@ -43,7 +44,7 @@ _QUOTES = ("'", '"', "`")
 _QUOTES_OF_GATE = 3
 _LONGEST_BROKEN = 8_600  # characters of two of its lines
 _BREAK = re.compile(
-    rf"\\{{0,15}}[\"'`][ \t]{{0,4}}\+[ \t]{{0,4}}\\{{0,15}}[\"'`]|"
+    rf"\\{{0,15}}[\"'`][ \t]{{0,4}}{_PLUS}[ \t]{{0,4}}\\{{0,15}}[\"'`]|"
     rf"(?:\\{{0,15}}[\"'`][ \t]{{0,4}}[+.]?)?{LINE_BREAK}(?:(?:[+.][ \t]{{0,4}})?\\{{0,15}}[\"'`])?"
 )
 

@@ -11,8 +11,10 @@ import functools
 import re
 from dataclasses import dataclass
 
+from src.observability.redaction.judging import pieces
 from src.observability.redaction.judging.scan import TAG
 from src.observability.redaction.judging.unescaped import LINE_BREAK, PIECE
+from src.observability.redaction.rules import base64_pairs, exchange_credentials, logins
 from src.observability.redaction.rules.nearby_names import FILLERS
 from src.observability.redaction.rules.prefixes import TOKENS, Token
 
@@ -40,6 +42,15 @@ class Inspection(enum.Enum):
     SPELLED = enum.auto()
     SPELLED_NEARBY = enum.auto()
     WORD_LIST = enum.auto()
+    EXCHANGE = enum.auto()
+    LOGIN_PAIR = enum.auto()
+    SLASH_PAIR = enum.auto()
+    HOST_PAIR = enum.auto()
+    CALL_PAIR = enum.auto()
+    COMMAND = enum.auto()
+    PAIR = enum.auto()
+    JOINED = enum.auto()
+    LABELLED = enum.auto()
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +104,8 @@ _FIXED: tuple[Gate, ...] = (
         inspection=Inspection.VALUE_FIRST,
         pattern=r" (?:(?:is|was) (?:(?:my|our|your) |the (?:"
         + _NOUNS
-        + r"))|[(\"]?that's (?:my|the|our|your) |a valid )",
-        literals=(" is ", " was ", " that's ", " (that's ", " \"that's ", " a valid "),
+        + r"))|as (?:my|the|your) (?:" + _NOUNS + r")|[(\"]?that's (?:my|the|our|your) |a valid )",
+        literals=(" is ", " was ", " as ", " that's ", " (that's ", " \"that's ", " a valid "),
         caseless=True,
     ),
     # name,api_key,note: the header of a table, up to the next name or, from the last, up to the first cell of a row
@@ -111,6 +122,22 @@ _FIXED: tuple[Gate, ...] = (
     Gate(inspection=Inspection.LOGIN_FLAG, pattern=r" -p[ =]?[\"']?[\w+/!@#$%]{4}", literals=(" -p",)),
     # curl -u user:password
     Gate(inspection=Inspection.LOGIN, pattern=r" (?:-u|--user)[ =][\"']?[\w.@\-]{1,64}:", literals=(" -u", " --user")),
+    # the user before the password
+    Gate(
+        inspection=Inspection.LOGIN_PAIR,
+        pattern=logins.LOGIN_GATE,
+        literals=logins.LOGIN_LITERALS,
+        caseless=True,
+    ),
+    Gate(inspection=Inspection.SLASH_PAIR, pattern=logins.SLASH_GATE, literals=(" / ",)),
+    Gate(inspection=Inspection.HOST_PAIR, pattern=logins.HOST_GATE, literals=("@",)),
+    Gate(
+        inspection=Inspection.CALL_PAIR,
+        pattern=logins.CALL_GATE,
+        literals=("login", "auth", "credential"),
+        caseless=True,
+    ),
+    Gate(inspection=Inspection.COMMAND, pattern=logins.COMMAND_GATE, literals=logins.COMMAND_LITERALS),
     # the password for the exchange is ...
     Gate(
         inspection=Inspection.PROSE,
@@ -136,6 +163,13 @@ _FIXED: tuple[Gate, ...] = (
         literals=("----BEGIN ", "---- BEGIN "),
     ),
     Gate(inspection=Inspection.PEM, pattern=r"Private-Lines:", literals=("Private-Lines:",)),
+    # okx: key secret passphrase
+    Gate(
+        inspection=Inspection.EXCHANGE,
+        pattern=exchange_credentials.PATTERN,
+        literals=exchange_credentials.EXCHANGES,
+        caseless=True,
+    ),
     # The first one alone: the rule for URLs looks for the others itself.
     Gate(inspection=Inspection.URL, pattern=r"://", literals=("://",), length=3, once=True),
     Gate(
@@ -176,9 +210,15 @@ BROKEN = Gate(
     pattern=rf"[\"'`](?:{PIECE}{{6,}}{LINE_BREAK}{PIECE}{{2,}}[ \t]*[\"'`\\\r\n]"
     rf"|{PIECE}{{16,}}\\{{0,15}}[\"'`][ \t]{{0,4}}[+.]?{LINE_BREAK}"
     rf"(?:[+.][ \t]{{0,4}})?\\{{0,15}}[\"'`]{PIECE}{{4}}"
-    rf"|{PIECE}{{6,}}\\{{0,15}}[\"'`][ \t]{{0,4}}\+[ \t]{{0,4}}\\{{0,15}}[\"'`]{PIECE}{{4}})",
+    rf"|{PIECE}{{6,}}\\{{0,15}}[\"'`][ \t]{{0,4}}(?:[+.&]|\.\.|[ \t])[ \t]{{0,4}}\\{{0,15}}[\"'`]{PIECE}{{4}})",
     literals=('"', "'", "`"),
 )  # fmt: skip
+
+# Pieces of a value in code, and of a phrase between labels: the text is scanned with them put together too.
+_PIECES: tuple[Gate, ...] = (
+    Gate(inspection=Inspection.JOINED, pattern=pieces.JOIN_GATE, literals=(".join(",)),
+    Gate(inspection=Inspection.LABELLED, pattern=pieces.LABEL_GATE, literals=pieces.LABEL_LITERALS, caseless=True),
+)
 
 # Characters that are spelled out, at least three in a row, since single ones are in every page; a tag in HTML within
 # HTML; a key as lists of words in JSON have it. The text is scanned in another reading too.
@@ -230,6 +270,9 @@ _SPELLED_NEARBY: tuple[Gate, ...] = (
 # for runs looks for the others itself, most of which nothing can make a secret.
 RUN = Gate(inspection=Inspection.RUN, pattern=rf"[A-Za-z0-9]{{{RUN_LENGTH}}}", literals=(), once=True)
 
+# The first run that is as long as a key pair in base64; the rule for these looks for the others itself.
+PAIR = Gate(inspection=Inspection.PAIR, pattern=rf"[A-Za-z0-9+/_\-]{{{base64_pairs.DIGITS}}}", literals=(), once=True)
+
 
 def _of_token(token: Token, prefix: str) -> Gate:
     body = f"[{token.alphabet}]{{{token.least}}}" if token.least else ""
@@ -243,4 +286,4 @@ def _of_token(token: Token, prefix: str) -> Gate:
 def gates() -> tuple[Gate, ...]:
     """Return every gate; a gate's number is its place. Those of signs of HTML beside names stand last, then escapes."""
     tokens = [_of_token(token, prefix) for token in TOKENS for prefix in token.prefixes]
-    return (RUN, BROKEN, *_SPELLED, *_FIXED, *tokens, *_SPELLED_NEARBY, *_ESCAPES)
+    return (RUN, PAIR, BROKEN, *_PIECES, *_SPELLED, *_FIXED, *tokens, *_SPELLED_NEARBY, *_ESCAPES)

@@ -69,6 +69,20 @@ TOKENS: tuple[Token, ...] = (
     Token(kind="apify_token", prefixes=("apify_api_",), alphabet=WORD, least=30),
     Token(kind="composio_key", prefixes=("comp_",), alphabet=ALNUM, least=32, random=True),
     Token(kind="wandb_key", prefixes=("wandb_v1_",), alphabet="A-Za-z0-9_", least=30),
+    # Agents' tools and hosts of models.
+    Token(kind="e2b_key", prefixes=("e2b_",), alphabet=LOWHEX, least=40),
+    Token(kind="browserbase_key", prefixes=("bb_live_", "bb_test_"), alphabet=WORD, least=24, random=True),
+    Token(kind="neon_key", prefixes=("napi_",), alphabet=LOWER, least=40, random=True),
+    Token(kind="runpod_key", prefixes=("rpa_",), alphabet=ALNUM, least=40, random=True),
+    Token(kind="render_key", prefixes=("rnd_",), alphabet=ALNUM, least=28, random=True),
+    Token(kind="netlify_token", prefixes=("nfp_",), alphabet=ALNUM, least=36, random=True),
+    Token(kind="vercel_key", prefixes=("vck_", "vcp_", "vci_", "vca_"), alphabet=ALNUM, least=24, random=True),
+    Token(kind="cursor_key", prefixes=("crsr_", "key_"), alphabet=LOWHEX, least=60),
+    Token(kind="llamacloud_key", prefixes=("llx-",), alphabet=ALNUM, least=40),
+    Token(kind="qianfan_key", prefixes=("bce-v3/ALTAK-",), alphabet=ALNUM + "/", least=30),
+    Token(kind="polar_token", prefixes=("polar_pat_", "polar_oat_"), alphabet=WORD, least=30),
+    Token(kind="inngest_key", prefixes=("signkey-prod-", "signkey-test-"), alphabet=LOWHEX, least=32),
+    Token(kind="novita_key", prefixes=("sk_",), alphabet=WORD, least=40, random=True),
     # Clouds.
     # IAM identifiers: 20 in all
     Token(kind="aws_access_key", prefixes=("AKIA", "ASIA", "ABIA", "ACCA"), alphabet=UPPER, least=16, most=16),
@@ -309,10 +323,23 @@ TOKENS: tuple[Token, ...] = (
         alphabet=BASE64,
         least=20,
     ),
+    # Private keys of other networks, in the writing of their own wallets.
+    Token(kind="nostr_private_key", prefixes=("nsec1", "ncryptsec1"), alphabet=LOWER, least=58),
+    Token(kind="sui_private_key", prefixes=("suiprivkey1",), alphabet=LOWER, least=50),
+    Token(kind="tezos_private_key", prefixes=("edsk", "edesk", "spsk", "p2sk"), alphabet=BASE58, least=50, random=True),
+    Token(kind="eos_private_key", prefixes=("PVT_K1_", "PVT_R1_"), alphabet=BASE58, least=40),
+    Token(
+        kind="cardano_private_key",
+        prefixes=("ed25519_sk1", "ed25519e_sk1", "root_xsk1", "acct_xsk1", "addr_xsk1"),
+        alphabet=LOWER,
+        least=50,
+    ),
+    Token(kind="lightning_macaroon", prefixes=("0201036c6e64",), alphabet=HEX, least=60),
+    Token(kind="minisign_key", prefixes=("RWRTY0Iy",), alphabet=BASE64, least=100),
     # Extended private keys (BIP-32): 111 characters in all.
     Token(
         kind="extended_private_key",
-        prefixes=("xprv", "yprv", "zprv", "tprv", "uprv", "vprv", "Yprv", "Zprv"),
+        prefixes=("xprv", "yprv", "zprv", "tprv", "uprv", "vprv", "Yprv", "Zprv", "kprv", "Ltpv", "dgpv"),
         alphabet=BASE58,
         least=70,
     ),

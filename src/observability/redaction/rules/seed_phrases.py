@@ -47,6 +47,7 @@ _HTML_SIGN = re.compile(HTML_SIGN)
 _AND_IN_GAP = re.compile(rf"(?<=[\W_]){AND}(?=[\W_])", re.IGNORECASE)
 _NAME = re.compile(r"seed|mnemonic|recovery|phrase|backup|wallet|bip-?39|secret|words", re.IGNORECASE)
 _FEWEST = checks.BIP39_SIZES[0]
+_OF_ELECTRUM = "english"
 # Words of the list that hold sentences together: a mistyped phrase has few of them, a sentence about phrases has many.
 _COMMON_TEXT = (
     "that this they then there have will can you only just more most about above again all also another any because "
@@ -232,6 +233,17 @@ def _phrases(words: list[Word], language: str, *, varied: bool) -> Iterator[list
         phrase = spelled[first:end]
         if phrase_layouts.may_be_generated(phrase, language) and (not varied or phrase_layouts.is_varied(phrase)):
             yield words[first:end]
+    if language == _OF_ELECTRUM and not varied:
+        yield from _electrum_seeds(words, spelled)
+
+
+def _electrum_seeds(words: list[Word], spelled: list[str]) -> Iterator[list[Word]]:
+    """Yield the seeds of Electrum, which have words of the same list and a version in place of a checksum."""
+    for first in range(len(words) - _FEWEST + 1):
+        seed = spelled[first : first + _FEWEST]
+        may_be_seed = phrase_layouts.is_varied(seed) and checks.is_electrum(seed)
+        if may_be_seed and phrase_layouts.may_be_generated(seed, _OF_ELECTRUM):
+            yield words[first : first + _FEWEST]
 
 
 def _add(scan: Scan, words: list[Word], *, each: bool) -> None:
