@@ -18,8 +18,10 @@ if TYPE_CHECKING:
 
 _LONGEST_TEXT: Final = 32_768  # characters of a request that are read; of a longer one nothing is
 _KEYS: Final = ("symbol", "trading_pair", "ticker", "pair", "token")
-# A fast test whether there can be such a line at all.
-_HINTS: Final = ("ymbol", "YMBOL", "icker", "ICKER", "oken", "OKEN", "air", "AIR", "ontract", "ONTRACT")
+# How a line begins that may state a symbol; this is searched for first, after a newline, which is faster than by `^`.
+_BEGINNING: Final = r"[ \t>*•#-]*(?:symbol|ticker|trading|pair|token|contract)"
+_FIRST_LINE: Final = re.compile(_BEGINNING, re.IGNORECASE)
+_LATER_LINE: Final = re.compile("\n" + _BEGINNING, re.IGNORECASE)
 _LINE: Final = re.compile(
     r"^[ \t>*•#-]*(?:symbol|ticker|trading[ _]pair|pair|token(?:[ _](?:address|symbol))?|contract(?:[ _]address)?)"
     r"(?:\*\*)?[ \t]{0,20}[:=](?:\*\*)?(?P<value>[^\n]*)$",
@@ -56,7 +58,7 @@ def symbol_of(request: ModelRequest) -> str | None:
     if stated is not None:
         return stated
     texts = list(_texts(request, "user"))
-    if sum(map(len, texts)) > _LONGEST_TEXT or not any(hint in text for text in texts for hint in _HINTS):
+    if sum(map(len, texts)) > _LONGEST_TEXT or not any(map(_may_state_one, texts)):
         return None
     lines = [(text, match) for text in texts for match in _LINE.finditer(text)]
     values = {match["value"].strip() for _, match in lines}
@@ -70,9 +72,13 @@ def symbol_of(request: ModelRequest) -> str | None:
     return symbol if markets <= {_base(symbol)} else None
 
 
+def _may_state_one(text: str) -> bool:
+    return _FIRST_LINE.match(text) is not None or _LATER_LINE.search(text) is not None
+
+
 def _of_metadata(metadata: object) -> str | None:
     """Return the symbol that the caller's own metadata name, where all of its keys for one agree."""
-    if not isinstance(metadata, Mapping):
+    if metadata is None or not isinstance(metadata, Mapping):
         return None
     values = {metadata[key] for key in _KEYS if isinstance(metadata.get(key), str)}
     return _symbol(values.pop()) if len(values) == 1 else None

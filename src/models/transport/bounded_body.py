@@ -87,7 +87,7 @@ class Decoder:
 
 
 class _Reader:
-    """Reads a body piece by piece: decompresses and counts.
+    """Reads a compressed body piece by piece: decompresses and counts.
 
     Args:
         meter: Counts what comes out.
@@ -96,28 +96,24 @@ class _Reader:
     """
 
     def __init__(self, meter: Meter, decoders: list[Decoder], decoding_error: type[Exception]) -> None:
-        self._meter = meter
-        self._decoders = decoders
+        self.meter = meter
+        self.decoders = decoders
         self._decoding_error = decoding_error
 
     def feed(self, piece: bytes) -> Iterator[bytes]:
         """Yield what a piece of the body holds."""
-        if not self._decoders:
-            self._meter.take(piece)
-            yield piece
-            return
         try:
             for decoded in self._decoded(piece, 0):
-                self._meter.take(decoded)
+                self.meter.take(decoded)
                 yield decoded
         except zlib.error as error:
             raise self._decoding_error(str(error)) from error
 
     def _decoded(self, piece: bytes, position: int) -> Iterator[bytes]:
-        if position == len(self._decoders):
+        if position == len(self.decoders):
             yield piece
             return
-        for decoded in self._decoders[position].feed(piece):
+        for decoded in self.decoders[position].feed(piece):
             yield from self._decoded(decoded, position + 1)
 
 
@@ -141,8 +137,13 @@ def _body_class(library: str) -> Callable[..., Any]:
 
         def __iter__(self) -> Iterator[bytes]:
             """Yield the body's pieces."""
+            reader = self._reader
             for piece in self._stream:
-                yield from self._reader.feed(piece)
+                if reader.decoders:
+                    yield from reader.feed(piece)
+                else:
+                    reader.meter.take(piece)
+                    yield piece
                 if time.monotonic() > self._deadline:
                     raise http.ReadTimeout("the reply was not complete within the time allowed for the whole call")
 
@@ -172,9 +173,14 @@ def _async_body_class(library: str) -> Callable[..., Any]:
 
         async def __aiter__(self) -> AsyncIterator[bytes]:
             """Yield the body's pieces."""
+            reader = self._reader
             async for piece in self._stream:
-                for decoded in self._reader.feed(piece):
-                    yield decoded
+                if reader.decoders:
+                    for decoded in reader.feed(piece):
+                        yield decoded
+                else:
+                    reader.meter.take(piece)
+                    yield piece
 
         async def aclose(self) -> None:
             """Close the body."""

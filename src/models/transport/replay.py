@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 _TIMEOUT_HEADERS: Final = ("x-stainless-timeout", "x-stainless-read-timeout")
 # A request that carries one of these is not like the next one.
 _PER_CALL_HEADERS: Final = ("traceparent", "idempotency-key", "x-idempotency-key")
+_LENGTH: Final = "content-length"
+_RAW_LENGTH: Final = _LENGTH.encode()
 _MOST_TEMPLATES: Final = 256
 _HTTP_OK: Final = 200
 
@@ -76,6 +78,7 @@ class _Template:
     __slots__ = (
         "_encoding",
         "_headers",
+        "_length_at",
         "_method",
         "_read_timeout",
         "_request_class",
@@ -97,7 +100,9 @@ class _Template:
         )
         self._read_timeout = timeouts.read
         self._headers["accept-encoding"] = bounded_body.ACCEPTED  # as the client's hook would have it in each request
+        self._headers[_LENGTH] = "0"
         self._encoding = self._headers.encoding
+        self._length_at = _position(self._headers)
 
     def fill(self, body: bytes, timeouts: Timeouts, cookies: Any) -> Any:
         """Return the request with this body."""
@@ -106,7 +111,10 @@ class _Template:
         headers, has_cookies = request.headers, bool(cookies)
         if not has_cookies:  # which could be of another encoding
             headers.encoding = self._encoding  # else it is worked out anew, from all headers
-        headers["content-length"] = str(len(body))
+        if self._length_at is None:
+            headers[_LENGTH] = str(len(body))
+        else:  # what that does, in a tenth of the time
+            headers._list[self._length_at] = (_RAW_LENGTH, _RAW_LENGTH, b"%d" % len(body))
         if self._timeout_headers and timeouts.read != self._read_timeout:
             for name in self._timeout_headers:
                 headers[name] = str(timeouts.read)
@@ -114,6 +122,14 @@ class _Template:
             cookies.set_cookie_header(request)
         request.read()  # so that hooks may read its content
         return request
+
+
+def _position(headers: Any) -> int | None:
+    """Return where the length of the body stands among headers; None where they are not kept as we know it."""
+    entries = getattr(headers, "_list", None)
+    if type(entries) is not list:
+        return None
+    return next((at for at, entry in enumerate(entries) if entry[:2] == (_RAW_LENGTH, _RAW_LENGTH)), None)
 
 
 def read_json_object(response: Any) -> dict[str, Any] | None:

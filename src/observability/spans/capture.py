@@ -22,16 +22,16 @@ if TYPE_CHECKING:
 
     from src.observability.settings import Settings
 
-_SHORTEST: Final = 4096  # base64 digits; a shorter image is an icon at most
+SHORTEST_FILE: Final = 4096  # base64 digits; a shorter image is an icon at most
 # Searching a long prompt takes 0.3 ms, so a cheap test comes first: in so long a run of base64 digits each 128th
 # character is one too.
 _STEP: Final = 128
-_RUN: Final = re.compile(rf"[A-Za-z0-9+/_=-]{{{_SHORTEST // _STEP - 1}}}")
+_RUN: Final = re.compile(rf"[A-Za-z0-9+/_=-]{{{SHORTEST_FILE // _STEP - 1}}}")
 # A data: URL, or base64 under the key "data" as in Anthropic's and Google's requests; in nested JSON too.
 _DATA: Final = re.compile(
     r"(?:data:[\w.+-]{1,64}/[\w.+-]{1,64}(?:;[\w=.+-]{1,64}){0,4};base64,"
     r"|\\{0,7}\"data\\{0,7}\"\s{0,4}:\s{0,4}\\{0,7}\")"
-    rf"([A-Za-z0-9+/_-]{{{_SHORTEST},}}={{0,2}})"
+    rf"([A-Za-z0-9+/_-]{{{SHORTEST_FILE},}}={{0,2}})"
 )
 
 # How the names of attributes begin in which other instrumentations, and our own repair event, keep texts of a call.
@@ -66,15 +66,12 @@ class CapturePolicy:
             images=settings.images == "whole",
         )
 
-    def reduced(self, attributes: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Return attributes without the texts and files that are not stored; nothing is redacted yet."""
-        if not self.texts:
-            attributes = without_texts(attributes)
-        return attributes if self.images else without_files(attributes)
-
     def values(self, attributes: Mapping[str, Any]) -> dict[str, Any]:
         """Return attributes as they are stored."""
-        attributes = self.reduced(attributes)
+        if not self.texts:
+            attributes = without_texts(attributes)
+        if not self.images:
+            attributes = without_files(attributes)
         return without_own_secrets(attributes) if self.full else redacted(attributes)
 
     def text(self, text: str) -> str:
@@ -84,11 +81,20 @@ class CapturePolicy:
 
 def without_files(attributes: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return attributes with size and hash in place of files that they contain as base64."""
-    shortened: dict[str, str] = {}
-    for name, value in attributes.items():
-        if type(value) is str and len(value) > _SHORTEST and _RUN.search(value[_STEP - 1 :: _STEP]):
-            shortened[name] = _DATA.sub(_summarised, value)
-    return {**attributes, **shortened} if shortened else attributes
+    return {
+        name: without_files_in(value) if type(value) is str and len(value) > SHORTEST_FILE else value
+        for name, value in attributes.items()
+    }
+
+
+def without_files_in(text: str) -> str:
+    """Return a text with size and hash in place of files that it contains as base64; one without is the same object.
+
+    No text up to `SHORTEST_FILE` characters contains any.
+    """
+    if len(text) <= SHORTEST_FILE or not _RUN.search(text[_STEP - 1 :: _STEP]):
+        return text
+    return _DATA.sub(_summarised, text)
 
 
 def _summarised(match: re.Match[str]) -> str:

@@ -6,6 +6,7 @@ no secret was found is cached with its encoded form, until the redactor changes.
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
 from src.observability import attributes as names
@@ -16,14 +17,15 @@ from src.observability.spans import otlp
 from src.observability.spans.encoding import json_text
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Callable, Collection, Iterable, Mapping
 
 _WITHHELD = "[REDACTED:redaction_failed]"
 _NUMBERS = frozenset({bool, int, float})
-_CACHEABLE = frozenset({str, tuple, bool})
 _SHORT = 200  # characters up to which a text is cached
 _LONG = 4_096  # characters from which a text is scanned alone, so that the redactor recognises it when it comes again
 _MOST_CACHED = 4_096
+_MOST_RUNS = 128
+_TEXTS = frozenset({str, tuple})
 _FEW_VALUES = frozenset({names.TYPE, names.LEVEL, names.IS_APP_ROOT})  # attributes that have few different values
 _OURS = frozenset(value for key, value in vars(names).items() if key.isupper() and isinstance(value, str))
 _NEUTRAL = frozenset({names.INPUT, names.OUTPUT})  # names that do not make a secret of their value
@@ -33,40 +35,43 @@ class AttributeEncoder:
     """Redact names, redact and encode attributes; threads share one for each processor."""
 
     def __init__(self) -> None:
-        self._cache = _Cache(redactor=None, encoded={}, names=set())
+        self._cache = _Cache(redactor=None, encoded={}, names=set(), runs={})
 
     def encode(
-        self, attributes: Mapping[str, object], safe: Collection[str] = names.SAFE
+        self,
+        attributes: Mapping[str, object],
+        safe: Collection[str] = names.SAFE,
+        shorten: Callable[[str], str] | None = None,
+        of_run: Mapping[str, object] | None = None,
     ) -> tuple[Mapping[str, object], bytes]:
         """Return the attributes without secrets, and their encoded fields of a Span message; never raises.
 
-        `safe` has the names of those whose values need not be scanned.
+        Args:
+            attributes: The attributes; those of `of_run`, where that is given, stand before all others, and unchanged.
+            safe: The names of those whose values need not be scanned.
+            shorten: Returns what is stored of a long text, of more than `_LONG` characters.
+            of_run: Attributes that many spans have alike; their encoded fields are cached as one.
         """
         try:
             redactor = redaction.current()
             cache = self._cache_of(redactor)
-            fields: list[bytes] = []
-            new_values: dict[str, object] = {}
-            new_names: list[str] = []
-            for name, value in attributes.items():
+            cached_field = cache.encoded.get
+            new = _New(cache, safe, shorten)
+            remaining, fields = _after_run(attributes, of_run, cache)
+            for item in remaining:
+                value = item[1]
                 kind = type(value)
-                cacheable = kind in _CACHEABLE and (kind is bool or len(value) <= _SHORT)  # type: ignore[arg-type] # a str or a tuple
-                field = cache.encoded.get((name, value)) if cacheable else None
-                if field is None:
-                    field = otlp.encode_attribute(name, value)
-                    if name in _FEW_VALUES and name in safe:
-                        cache.encoded[name, value] = field
-                    elif kind not in _NUMBERS and name not in safe:
-                        new_values[name] = value
-                    if name not in cache.names:
-                        new_names.append(name)
-                fields.append(field)
-            if new_names and not _are_clean(redactor, new_names):
+                if kind is str:
+                    field = cached_field(item) if len(value) <= _SHORT else None  # type: ignore[arg-type] # a str
+                else:
+                    field = cached_field(item) if kind is bool or (kind is tuple and len(value) <= _SHORT) else None  # type: ignore[arg-type] # a tuple
+                fields.append(new.field(*item) if field is None else field)
+            if new.shortened:
+                attributes = {**attributes, **new.shortened}
+            if not new.is_clean(redactor):
                 return _encoded(redacted(attributes, safe))
-            if new_values and not _have_no_secret(redactor, new_values):
-                return _encoded(redacted(attributes, safe))
-            cache.names.update(new_names)
-            _add_short(cache.encoded, new_values)
+            cache.names.update(new.names)
+            _add_short(cache.encoded, new.values)
             return attributes, b"".join(fields)
         except Exception:  # noqa: BLE001 - fail closed: the span stays, its texts do not
             return _encoded(_withheld(attributes, safe))
@@ -89,16 +94,86 @@ class AttributeEncoder:
         """Return the cache, which starts empty with each redactor and where it is full."""
         cache = self._cache
         if cache.redactor is not redactor or len(cache.encoded) + len(cache.names) > _MOST_CACHED:
-            cache = self._cache = _Cache(redactor=redactor, encoded={}, names=set())
+            cache = self._cache = _Cache(redactor=redactor, encoded={}, names=set(), runs={})
         return cache
 
 
 class _Cache(NamedTuple):
-    """What one redactor found clean: attributes with their encoded form, and names."""
+    """What one redactor found clean: attributes with their encoded form, names, and the encoded attributes of runs."""
 
     redactor: Redactor | None
     encoded: dict[tuple[str, object], bytes]
     names: set[str]
+    runs: dict[tuple[tuple[str, object], ...], bytes]
+
+
+class _New:
+    """The attributes of one span that are not cached.
+
+    Args:
+        cache: What is cached.
+        safe: The names of those whose values need not be scanned.
+        shorten: Returns what is stored of a long text.
+    """
+
+    __slots__ = ("_cache", "_safe", "_shorten", "names", "shortened", "values")
+
+    def __init__(self, cache: _Cache, safe: Collection[str], shorten: Callable[[str], str] | None) -> None:
+        self._cache, self._safe, self._shorten = cache, safe, shorten
+        self.values: dict[str, object] = {}  # to be scanned
+        self.names: list[str] = []  # to be looked at
+        self.shortened: dict[str, object] = {}  # which are stored in another form
+
+    def field(self, name: str, value: object) -> bytes:
+        """Return an attribute's encoded field, and note what of it is to be scanned."""
+        kind = type(value)
+        if kind is str and len(value) > _LONG and self._shorten is not None:  # type: ignore[arg-type] # a str
+            stored = self._shorten(value)  # type: ignore[arg-type] # a str
+            if stored is not value:
+                self.shortened[name] = value = stored
+        field = otlp.encode_attribute(name, value)
+        if name in _FEW_VALUES and name in self._safe:
+            self._cache.encoded[name, value] = field
+        elif kind not in _NUMBERS and name not in self._safe:
+            self.values[name] = value
+        if name not in self._cache.names:
+            self.names.append(name)
+        return field
+
+    def is_clean(self, redactor: Redactor) -> bool:
+        """Tell whether no name and no value holds a secret."""
+        if self.names and not _are_clean(redactor, self.names):
+            return False
+        return not self.values or _have_no_secret(redactor, self.values)
+
+
+def _after_run(
+    attributes: Mapping[str, object], of_run: Mapping[str, object] | None, cache: _Cache
+) -> tuple[Iterable[tuple[str, object]], list[bytes]]:
+    """Return the attributes that are to be encoded, and the fields of those of the run, where all were clean before."""
+    if not of_run:
+        return attributes.items(), []
+    key = tuple(of_run.items())
+    try:
+        fields = cache.runs.get(key)
+        if fields is None:
+            fields = _fields_of_run(key, cache)
+    except TypeError:  # a value that has no hash
+        fields = None
+    if fields is None:
+        return attributes.items(), []
+    return islice(attributes.items(), len(key), None), [fields]
+
+
+def _fields_of_run(key: tuple[tuple[str, object], ...], cache: _Cache) -> bytes | None:
+    """Return the encoded attributes of a run, and cache them as one; None where not all of them are cached."""
+    known = [cache.encoded.get(item) for item in key if type(item[1]) in _TEXTS]
+    if len(known) < len(key) or None in known:
+        return None
+    if len(cache.runs) >= _MOST_RUNS:
+        cache.runs.clear()
+    fields = cache.runs[key] = b"".join(filter(None, known))
+    return fields
 
 
 def safe_by_shape(attributes: Mapping[str, object]) -> frozenset[str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Final, TypeAlias
 
 from src.observability.store.compression import DamagedSpan
@@ -125,11 +125,6 @@ def _name(name: str) -> bytes:
     return _block(b"\x2a", _text(name)) if name else b""
 
 
-def encode_attribute(name: str, value: object) -> bytes:
-    """Return one attribute as a field of a Span."""
-    return _attribute(b"\x4a", name, value)
-
-
 def encode_attributes(attributes: Mapping[str, object]) -> bytes:
     """Return attributes as fields of a Span."""
     return _attributes(b"\x4a", attributes)
@@ -148,8 +143,16 @@ def _attribute(tag: bytes, name: str, value: object) -> bytes:
         inner = _varint(size + len(length) + 1)
         total = _varint(len(key) + 2 + len(inner) + len(length) + size)
         return b"".join((tag, total, key, b"\x12", inner, b"\x0a", length, data))
+    if type(value) is int and 0 <= value < _PRECOMPUTED:  # most counts of tokens: no more than two digits of 128
+        digits = _SMALL_VARINTS[value]
+        size = len(digits) + 1
+        return b"".join((tag, _varint(len(key) + 2 + size), key, b"\x12", _SMALL_VARINTS[size], b"\x18", digits))
     body = key + _block(b"\x12", _value(value))
     return tag + _varint(len(body)) + body
+
+
+encode_attribute: Final = partial(_attribute, b"\x4a")
+"""Return one attribute, given its name and value, as a field of a Span."""
 
 
 def encode_span(

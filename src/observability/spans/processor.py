@@ -16,7 +16,7 @@ from src.observability import attributes as names
 from src.observability.redaction import redact_text
 from src.observability.spans import double_counting, encoding, otlp, rows
 from src.observability.spans import scope as scopes
-from src.observability.spans.capture import CapturePolicy
+from src.observability.spans.capture import CapturePolicy, without_files_in, without_texts
 from src.observability.spans.clean_attributes import AttributeEncoder, redacted, safe_by_shape
 from src.observability.store import background
 from src.observability.store.compression import compress
@@ -143,6 +143,7 @@ class SpoolProcessor(SpanProcessor):
     ) -> SpanRecord:
         context, parent = span.get_span_context(), span.parent
         app_root = {names.IS_APP_ROOT: True} if span.is_app_root else {}
+        of_run = span.scope.attributes
         return self._record(
             trace_id=context.trace_id,
             span_id=context.span_id,
@@ -151,8 +152,9 @@ class SpoolProcessor(SpanProcessor):
             kind=_CLIENT if attributes.get(names.TYPE) in BILLED_TYPES else _INTERNAL,
             start_ns=span.start_ns,
             end_ns=end_ns,
-            attributes={**span.scope.attributes, **attributes, **app_root},
+            attributes={**of_run, **attributes, **app_root},
             safe=names.SAFE,
+            of_run=of_run if of_run.keys().isdisjoint(attributes) else None,
             status_code=_STATUS_CODES["UNSET" if failure is None else "ERROR"],
             status_message="" if failure is None else self.capture.text(failure),
             envelope=self._envelope(span.resource, span.instrumentation),
@@ -212,9 +214,10 @@ class SpoolProcessor(SpanProcessor):
         envelope: bytes,
         events: Sequence[otlp.SpanEvent] = (),
         links: Sequence[otlp.SpanLink] = (),
+        of_run: Mapping[str, object] | None = None,
     ) -> SpanRecord:
         """Return the record of a span whose attributes and name are not redacted yet; all else is."""
-        attributes, fields = self._captured(attributes, safe)
+        attributes, fields = self._captured(attributes, safe, of_run)
         name = self._encoder.name(name)
         span = otlp.encode_span(
             trace_id=trace_id, span_id=span_id, parent_span_id=parent_span_id, name=name, kind=kind, start_ns=start_ns,
@@ -227,12 +230,16 @@ class SpoolProcessor(SpanProcessor):
             envelope=envelope, span=compress(span),  # here, as a frozen record is slow to copy
         )  # fmt: skip
 
-    def _captured(self, attributes: Mapping[str, object], safe: Collection[str]) -> tuple[Mapping[str, object], bytes]:
+    def _captured(
+        self, attributes: Mapping[str, object], safe: Collection[str], of_run: Mapping[str, object] | None
+    ) -> tuple[Mapping[str, object], bytes]:
         """Return the attributes that are stored, without secrets, and their encoded fields."""
-        attributes = self.capture.reduced(attributes)
-        if not self.capture.full:
-            return self._encoder.encode(attributes, safe)
-        attributes = self.capture.values(attributes)
+        capture = self.capture
+        if not capture.full:
+            if not capture.texts:
+                attributes, of_run = without_texts(attributes), None
+            return self._encoder.encode(attributes, safe, None if capture.images else without_files_in, of_run)
+        attributes = capture.values(attributes)
         return attributes, otlp.encode_attributes(attributes)
 
     def _envelope(self, resource: object, scope: object) -> bytes:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from src.observability.store import aliases, unconfirmed
+from src.observability.store import aliases, connections, unconfirmed
 from src.observability.store.collector_handover import take_over
 from src.observability.store.compression import DamagedSpan, decompress
-from src.observability.store.connections import connect
 from src.observability.store.leases import LEASE_S, LONGEST_LEASE_S, is_free
 from src.observability.store.records import SCORE_COLUMNS, Batch, BatchRow, ScoreRecord, SpanIdentity, by_column
 from src.observability.store.row_kinds import KINDS, OBSERVATION, SCORE, kind_named
@@ -38,9 +38,10 @@ class Progress:
     A destination is known by any of its names: see `aliases`.
 
     Args:
-        path: The store's file; rows to deliver are read on connections of its own.
+        path: The store's file.
         transaction: Opens a transaction on the connection that writes, and commits it.
         clock: Seconds since 1970.
+        connect: Opens a connection for a block, on which what is to be delivered is read.
     """
 
     def __init__(
@@ -48,8 +49,10 @@ class Progress:
         path: Path,
         transaction: Callable[[], AbstractContextManager[sqlite3.Connection]],
         clock: Callable[[], float],
+        connect: Callable[[Path], AbstractContextManager[sqlite3.Connection]] = connections.connect,
     ) -> None:
         self._path = path
+        self._connect = connect
         self._transaction = transaction
         self._clock = clock
 
@@ -69,32 +72,32 @@ class Progress:
         """
         rows: list[BatchRow] = []
         size, more = 0, False
-        with connect(self._path) as connection:
+        with self._connect(self._path) as connection:
             name = aliases.canonical(connection, destination)
             after = acked(connection, name, OBSERVATION)
             noted = unconfirmed.next_noted(connection, name, OBSERVATION, after)
             limits = {"after": after, "before": noted[0] if noted else None, "most": max_rows}
-            cursor = connection.execute(_SELECT_SPANS, limits)
-            for seq, envelope, payload in cursor:
-                try:
-                    span = decompress(payload)
-                except DamagedSpan as error:
-                    more = True
-                    if rows:
+            with closing(connection.execute(_SELECT_SPANS, limits)) as cursor:
+                for seq, envelope, payload in cursor:
+                    try:
+                        span = decompress(payload)
+                    except DamagedSpan as error:
+                        more = True
+                        if rows:
+                            break
+                        error.seq = seq
+                        raise
+                    size += len(span)
+                    if rows and size > max_bytes:
+                        more = True
                         break
-                    error.seq = seq
-                    raise
-                size += len(span)
-                if rows and size > max_bytes:
-                    more = True
-                    break
-                rows.append(BatchRow(seq=seq, envelope=envelope, span=span))
+                    rows.append(BatchRow(seq=seq, envelope=envelope, span=span))
         return Batch(rows=tuple(rows), more=more or len(rows) == max_rows)
 
     def read_rows(self, numbers: Sequence[int]) -> list[BatchRow]:
         """Return observations by their numbers, those that can be read."""
         rows: list[BatchRow] = []
-        with connect(self._path) as connection:
+        with self._connect(self._path) as connection:
             for number in numbers:
                 statement = f"SELECT {_SPAN_COLUMNS} {_SPANS} WHERE o.seq = ?"
                 row = connection.execute(statement, (number,)).fetchone()
@@ -109,7 +112,7 @@ class Progress:
 
     def read_identities(self, first: int, last: int) -> list[SpanIdentity]:
         """Return by what a server knows the observations from one number to another."""
-        with connect(self._path) as connection:
+        with self._connect(self._path) as connection:
             rows = connection.execute(
                 "SELECT seq, trace_id, span_id, start_ns FROM observations WHERE seq BETWEEN ? AND ? ORDER BY seq",
                 (first, last),
@@ -121,7 +124,7 @@ class Progress:
 
     def read_scores(self, destination: str, max_rows: int) -> list[tuple[int, ScoreRecord]]:
         """Return the oldest scores that a destination lacks, each with its number."""
-        with connect(self._path) as connection:
+        with self._connect(self._path) as connection:
             after = acked(connection, aliases.canonical(connection, destination), SCORE)
             rows = connection.execute(
                 f"{_SELECT_SCORES} WHERE seq > ? ORDER BY seq LIMIT ?", (after, max_rows)
@@ -130,7 +133,7 @@ class Progress:
 
     def read_scores_between(self, first: int, last: int) -> list[tuple[int, ScoreRecord]]:
         """Return the scores from one number to another."""
-        with connect(self._path) as connection:
+        with self._connect(self._path) as connection:
             rows = connection.execute(f"{_SELECT_SCORES} WHERE seq BETWEEN ? AND ? ORDER BY seq", (first, last))
             return [_score(row) for row in rows]
 
@@ -163,7 +166,7 @@ class Progress:
 
         Returns whether there were any.
         """
-        with connect(self._path) as connection:  # mostly there are none, and callers are not held up
+        with self._connect(self._path) as connection:  # mostly there are none, and callers are not held up
             name = aliases.canonical(connection, destination)
             if unconfirmed.next_noted(connection, name, OBSERVATION, acked(connection, name, OBSERVATION)) is None:
                 return False
@@ -182,7 +185,7 @@ class Progress:
 
     def parked(self, destination: str, kind: KindName) -> list[SentRange]:
         """Return the parked ranges of a destination, oldest first."""
-        with connect(self._path) as connection:
+        with self._connect(self._path) as connection:
             name, row_kind = aliases.canonical(connection, destination), kind_named(kind)
             return unconfirmed.parked(connection, name, row_kind, acked(connection, name, row_kind))
 
@@ -293,7 +296,7 @@ class Progress:
 
     def project_of(self, destination: str) -> str | None:
         """Return the project that a destination was seen to be; None where its server was not asked yet."""
-        with connect(self._path) as connection:
+        with self._connect(self._path) as connection:
             return aliases.project_of(connection, destination)
 
     def unite(self, destination: str, *, unique_key: bool, project: str | None = None) -> None:
@@ -307,7 +310,7 @@ class Progress:
         parts = aliases.split_name(destination)
         if parts is None:
             return False
-        with connect(self._path) as connection:
+        with self._connect(self._path) as connection:
             own = aliases.canonical(connection, destination)
             upto = acked(connection, own, OBSERVATION)
             others = connection.execute(

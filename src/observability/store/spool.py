@@ -17,6 +17,7 @@ from src.observability.store.compression import compress
 from src.observability.store.connections import BUSY_S
 from src.observability.store.destination_names import accepted_by
 from src.observability.store.file import is_busy
+from src.observability.store.kept_connection import KeptConnection
 from src.observability.store.leases import lease_owner
 from src.observability.store.ledger_records import insert_record
 from src.observability.store.progress import Progress
@@ -73,8 +74,9 @@ class Spool:
     ) -> None:
         self.path = Path(path).absolute()
         self._writer = Writer(self.path, sync=sync, max_bytes=max_bytes, grace_s=grace_s, clock=clock)
-        self._progress = Progress(self.path, self._writer.transaction, clock)
-        self._queries = Queries(self.path)
+        self._reading = KeptConnection(self.path)
+        self._progress = Progress(self.path, self._writer.transaction, clock, self._reading.use)
+        self._queries = Queries(self.path, self._reading.use)
         try:
             self._writer.open(_FIRST_WAIT_S if retry_open else BUSY_S)
         except SpoolError as error:
@@ -100,7 +102,8 @@ class Spool:
         return self._writer.recover(error)
 
     def close(self) -> None:
-        """Close the connection; a later append opens it again."""
+        """Close the connections; a later append or read opens them again."""
+        self._reading.close()
         self._writer.close()
 
     # Writing.

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from opentelemetry import context as otel_context
 from opentelemetry import trace as otel_trace
@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 Type = Literal["agent", "generation", "embedding", "tool", "chain", "event", "span"]
 Level = Literal["DEBUG", "DEFAULT", "WARNING", "ERROR"]
 _LIGHT = frozenset({"generation", "embedding", "event"})
+_METADATA: Final = names.METADATA
+_TRACE_METADATA: Final = names.TRACE_METADATA
+_NAMES: Final[dict[str, Any]] = vars(names)
 _log = logging.getLogger("moondev.observability")
 
 
@@ -87,9 +90,10 @@ class Observation:
 
     def set(self, **attributes: Any) -> Observation:
         """Set attributes by the names of the `attributes` module, such as `set(MODEL="gpt-4o")`; None is left out."""
+        collected = self._attributes
         for name, value in attributes.items():
             if value is not None:
-                self._attributes[getattr(names, name)] = value
+                collected[_NAMES[name]] = value
         return self
 
     def set_default(self, **attributes: Any) -> Observation:
@@ -203,15 +207,16 @@ class Observation:
         Any other observation is left without those: a server that keeps a table of traces would change its trace.
         """
         of_trace = span.scope.attributes if type(span) is LightSpan else span.attributes or {}
+        collected, json_text = self._attributes, encoding.json_text
         replaced: set[str] = set()
         for key, value in self._metadata.items():
             if value is not None:
                 name = key if type(key) is str else key_text(key)
-                self._attributes[names.METADATA + name] = text = encoding.json_text(value)
-                trace_name = names.TRACE_METADATA + name
-                if of_trace.get(trace_name, text) != text:
+                collected[_METADATA + name] = text = json_text(value)
+                trace_name = _TRACE_METADATA + name
+                if trace_name in of_trace and of_trace[trace_name] != text:
                     if self._is_outer:
-                        self._attributes[trace_name] = text
+                        collected[trace_name] = text
                     else:
                         replaced.add(trace_name)
         if replaced:

@@ -31,6 +31,10 @@ def asked(*texts: str, system: str | None = None, **options: Any) -> str | None:
         ("Pair = SOL/USDT\nSolana is up", "SOL/USDT"),
         ("Symbol: BTC-USD\nBitcoin fell. BTC is weak; BTCUSDT volume 3", "BTC-USD"),
         ("Symbol: BTC-USD\n...\nSymbol: BTC-USD", "BTC-USD"),
+        ("trading pair: BTC-USD", "BTC-USD"),
+        ("Closed bars\n\n- trading_PAIR: BTC-USD", "BTC-USD"),
+        (f"> * CONTRACT ADDRESS= {EVM}", EVM),
+        ("# ticker: BTC-USD", "BTC-USD"),
     ],
 )
 def test_a_line_that_names_the_only_market_counts(text: str, symbol: str) -> None:

@@ -38,6 +38,43 @@ def test_clean_attributes_are_unchanged_every_time() -> None:
         assert decoded(encoded) == {**values, "big": str(2**70)}
 
 
+def test_the_attributes_of_a_run_are_encoded_the_same_from_the_cache() -> None:
+    run = {
+        names.SESSION_ID: "loop-1",
+        names.TRACE_TAGS: ("risk", "BTC-USD"),
+        names.TRACE_METADATA + "pair": '"BTC-USD"',
+    }
+    encoder = AttributeEncoder()
+    for number in range(4):
+        own = {names.INPUT: f"call {number}", names.IS_APP_ROOT: True}
+        _, plain = AttributeEncoder().encode({**run, **own})
+        attributes, encoded = encoder.encode({**run, **own}, of_run=run)
+        assert attributes == {**run, **own}
+        assert encoded == plain
+    other = {**run, names.SESSION_ID: "loop-2"}
+    assert decoded(encoder.encode(other, of_run=other)[1]) == other
+
+
+@pytest.mark.parametrize("value", [["a", "b"], 7, "long " * 100])
+def test_values_of_a_run_that_are_not_cached_are_encoded_each_time(value: object) -> None:
+    run, encoder = {names.SESSION_ID: "loop-1", names.TRACE_METADATA + "note": value}, AttributeEncoder()
+    for _ in range(3):
+        attributes, encoded = encoder.encode(run, of_run=run)
+        assert attributes == run
+        assert decoded(encoded) == decoded(AttributeEncoder().encode(run)[1])
+
+
+def test_a_runs_cached_attributes_are_read_again_where_they_have_become_secrets() -> None:
+    run, encoder = {names.SESSION_ID: "correct-horse-battery-9"}, AttributeEncoder()
+    for _ in range(3):
+        encoder.encode(run, of_run=run)
+    redaction.configure(secrets=["correct-horse-battery-9"])
+    for _ in range(3):
+        attributes, encoded = encoder.encode(run, of_run=run)
+        assert "correct-horse" not in str(attributes)
+        assert b"correct-horse" not in encoded
+
+
 @pytest.mark.parametrize("name", [names.INPUT, names.OUTPUT, names.TRACE_METADATA + "note", "user.id", "anything"])
 @pytest.mark.parametrize("padding", ["", "price 42,137.55 rsi 61 " * 400])
 def test_a_secret_is_redacted_in_any_attribute_of_any_length(name: str, padding: str) -> None:

@@ -54,6 +54,15 @@ def test_a_run_is_an_agent_root_whose_session_and_tags_every_observation_has(spo
     assert attributes.IS_APP_ROOT not in attributes_of(inner)
 
 
+def test_what_a_generation_says_itself_wins_over_its_run(spool: Spool) -> None:
+    with observe_agent("risk", session_id="loop-7", user_id="me"):
+        for user in (None, "me", "you", None):
+            start("ask", "generation").set(USER_ID=user).end()
+    *asked, _ = spool.rows_after(0)
+    assert [attributes_of(row)[attributes.USER_ID] for row in asked] == ["me", "me", "you", "me"]
+    assert [row.facts.user_id for row in asked] == ["me", "me", "you", "me"]
+
+
 def test_sessions_and_users_that_langfuse_refuses_become_distinct_valid_ids(spool: Spool) -> None:
     ids = ["東京", "大阪", "x" * 199 + "ab", "x" * 199 + "ac", "März", "plain", 7]
     for session in ids:
