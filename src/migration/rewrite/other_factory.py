@@ -18,8 +18,8 @@ _SETTING: Final = "compat"
 def other_factories(files: Iterable[Path]) -> list[Path]:
     """Return each `src/models` that files below its checkout would import and that is not this project's.
 
-    A folder is returned that does not exist, too, where the checkout has a package `src`: that hides one that is
-    installed. Where no folder above a file has `src/models` or such a package, nothing is: this project may be installed.
+    A folder is returned that does not exist, too, where the checkout has a package `src`, as that hides one that is
+    installed. Where no folder above a file has `src/models` or such a package, none is: this project may be installed.
     """
     folders = {folder for file in files if (folder := _models_folder(file.absolute().parent)) is not None}
     return sorted(folder for folder in folders if not _is_ours(folder))
