@@ -355,14 +355,17 @@ class Evaluator:
             case ast.BoolOp() | ast.IfExp():
                 return self._names_of(alternatives(node), scope, depth)
             case ast.Subscript():
-                elements = self._names_of(self._subscript_values(node, scope, depth), scope, depth)
-                bases = self.dotted(node.value, scope, depth)
-                if _BUILTINS.intersection(bases):
-                    elements += [f"builtins.{name}" for name in self.fold(node.slice, scope, depth)]
-                return elements or [f"{base}[]" for base in bases]
+                return self._item_names(node, scope, depth)
             case ScopedExpr():
                 return self.dotted(node.value, node.scope, depth)
         return ()
+
+    def _item_names(self, node: ast.Subscript, scope: Scope, depth: int) -> list[str]:
+        elements = self._names_of(self._subscript_values(node, scope, depth), scope, depth)
+        bases = self.dotted(node.value, scope, depth)
+        if _BUILTINS.intersection(bases):
+            elements += [f"builtins.{name}" for name in self.fold(node.slice, scope, depth)]
+        return elements or [f"{base}[]" for base in bases]
 
     def _names_of(self, bindings: Iterable[Binding], scope: Scope, depth: int) -> list[str]:
         names: list[str] = []
