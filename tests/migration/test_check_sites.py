@@ -82,6 +82,8 @@ DYNAMIC = [
     "import importlib\nimportlib.import_module(name='openai')",
     "__import__('openai')",
     "import builtins\nbuiltins.__import__('groq')",
+    "import builtins\nvars(builtins)['__import__']('openai')",
+    "import builtins\nbuiltins.__dict__['__import__']('openai')",
     "import importlib\nN = 'open' + 'ai'\nimportlib.import_module(N)",
     "import importlib\nV = 'ai'\nimportlib.import_module(f'open{V}')",
     "import importlib\nimportlib.import_module('open%s' % 'ai')",

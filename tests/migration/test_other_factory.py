@@ -44,10 +44,19 @@ def test_another_factory_is_named_and_the_exit_code_says_so(checkout: Path, fact
     assert done.returncode == 20
     verb = "fail" if words else "would fail"
     assert (
-        f"{checkout}/src/models is not this project's, and lacks what the changed files call: they {verb}"
+        f"{checkout}/src/models is not this project's, and lacks what the changed files call: the changed files {verb}"
         in done.stderr
     )
     assert "--install" in done.stderr
+
+
+@pytest.mark.parametrize(("package", "fault"), [("src", "does not exist"), ("src/models", "is not this project's")])
+def test_a_package_that_hides_an_installed_factory_is_named(checkout: Path, package: str, fault: str) -> None:
+    (checkout / package).mkdir(exist_ok=True)
+    (checkout / package / "__init__.py").write_text("")
+    done = run_main(command.main, checkout, "--jobs", "1")
+    assert done.returncode == 20
+    assert f"{checkout}/src/models {fault}" in done.stderr
 
 
 @pytest.mark.parametrize("factory", [OURS, None])

@@ -127,11 +127,12 @@ def _report(
 
 
 def _name_other_factories(outcomes: Sequence[Outcome], *, written: bool) -> bool:
-    """Say where the changed files import a factory that is not this project's; tell whether there is one."""
+    """Say where the changed files import a factory that is not this project's, or not there; tell whether they do."""
     folders = other_factories(outcome.path for outcome in outcomes if outcome.after is not None)
     for folder in folders:
+        fault = "is not this project's, and lacks what the changed files call" if folder.exists() else "does not exist"
         sys.stderr.write(
-            f"{folder} is not this project's, and lacks what the changed files call: they "
+            f"{folder} {fault}: the changed files "
             f"{'fail' if written else 'would fail'} until --install puts this project's in its place (docs/adopt.md).\n"
         )
     return bool(folders)

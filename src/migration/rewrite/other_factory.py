@@ -18,7 +18,8 @@ _SETTING: Final = "compat"
 def other_factories(files: Iterable[Path]) -> list[Path]:
     """Return each `src/models` that files below its checkout would import and that is not this project's.
 
-    Nothing is said where no folder above a file has a factory in `src/models`: the package may be installed.
+    A folder is returned that does not exist, too, where the checkout has a package `src`, as that hides one that is
+    installed. Where no folder above a file has `src/models` or such a package, none is: this project may be installed.
     """
     folders = {folder for file in files if (folder := _models_folder(file.absolute().parent)) is not None}
     return sorted(folder for folder in folders if not _is_ours(folder))
@@ -27,8 +28,11 @@ def other_factories(files: Iterable[Path]) -> list[Path]:
 @cache
 def _models_folder(folder: Path) -> Path | None:
     for place in (folder, *folder.parents):
-        if (place / "src" / "models" / "model_factory.py").is_file():
-            return place / "src" / "models"
+        models = place / "src" / "models"
+        if any(
+            file.is_file() for file in (models / "model_factory.py", models / "__init__.py", place / "src/__init__.py")
+        ):
+            return models
     return None
 
 

@@ -33,12 +33,22 @@ from src.models.types import Chunk, Completion, ModelRequest, ToolCall, ToolDelt
 from src.observability import network
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 
     from src.models.types import Timeouts
 
 _log = logging.getLogger("moondev.models")
 _KEPT_TOKENS = 4  # docs.ollama.com/api: the default of num_keep
+_TEXT_FIELDS = frozenset({"role", "content", "thinking"})
+_FLAG = (bool, type(None))
+_COUNTS = (
+    "total_duration",
+    "load_duration",
+    "prompt_eval_count",
+    "prompt_eval_duration",
+    "eval_count",
+    "eval_duration",
+)
 _UNCHANGED_FIELDS = frozenset({"model", "messages", "stream", "options", "format", "think", "keep_alive"})
 
 
@@ -62,7 +72,7 @@ class OllamaModel(BaseModel):
         authorization = basic or (f"Bearer {self._api_key}" if self._api_key else None)
         return {
             "host": network.split_credentials(self._address)[0],
-            "follow_redirects": False,
+            "follow_redirects": self._compat is not None,  # as the SDK does
             "headers": {"authorization": authorization} if authorization else None,
             "timeout": self.timeouts.read,
             **http_clients.arguments("httpx", address, httpx.create_ssl_context, asynchronous=asynchronous),
@@ -76,6 +86,10 @@ class OllamaModel(BaseModel):
     def client(self) -> Any:
         """Return the SDK's client."""
         return self._clients.get()[0]
+
+    @property
+    def _reader(self) -> Callable[[Any], LazyReply | None]:
+        return _read_reply if self._compat is None else _read_valid_reply
 
     def _make_client(self) -> tuple[Any, replay.Replay]:
         hooks = http_hooks.hooks(self.provider)
@@ -112,14 +126,14 @@ class OllamaModel(BaseModel):
     def _send(self, payload: dict[str, Any], timeouts: Timeouts) -> Any:
         with self._clients as (client, replayed):
             ask = partial(client.chat, **payload)
-            return replayed.call(_shape(payload), _body(payload), timeouts, ask, _read_reply)
+            return replayed.call(_shape(payload), _body(payload), timeouts, ask, self._reader)
 
     @override
     async def _asend(self, payload: dict[str, Any], timeouts: Timeouts) -> Any:
         with self._aclients as (client, replayed):
             self._follow(replayed)
             ask = partial(client.chat, **payload)
-            return await replayed.acall(_shape(payload), _body(payload), timeouts, ask, _read_reply)
+            return await replayed.acall(_shape(payload), _body(payload), timeouts, ask, self._reader)
 
     @override
     def _open_stream(self, payload: dict[str, Any], timeouts: Timeouts) -> Iterator[Any]:
@@ -273,6 +287,17 @@ def _read_reply(response: Any) -> LazyReply | None:
     if body is None or not isinstance(body.get("message"), dict) or body.get("error"):
         return None
     return LazyReply(body, partial(_sdk_object, body))
+
+
+def _read_valid_reply(response: Any) -> LazyReply | None:
+    """Return a reply that the SDK takes as its JSON; None for one that it has to judge, as it may refuse it."""
+    reply = _read_reply(response)
+    if reply is None or not reply["message"].keys() <= _TEXT_FIELDS or type(reply["message"].get("role")) is not str:
+        return None
+    texts = (reply.get("model"), reply.get("created_at"), reply.get("done_reason"), *reply["message"].values())
+    counts = (reply.get(name) for name in _COUNTS)
+    is_valid = all(text is None or type(text) is str for text in texts) and type(reply.get("done")) in _FLAG
+    return reply if is_valid and all(count is None or type(count) is int for count in counts) else None
 
 
 def _sdk_object(body: dict[str, Any]) -> Any:

@@ -38,6 +38,7 @@ class SdkCall(Call):
         self._compat = compat
         self._sdk_retries = SdkRetries(compat.sdk, compat.max_retries)
         self._raised: BaseException | None = None
+        self._is_whole = False  # a whole reply may be None, where its body is null
 
     @override
     def _backoff(self, raised: Exception) -> Sleep:
@@ -71,6 +72,7 @@ class SdkCall(Call):
 
     @override
     def _read(self, raw: Any, request: ModelRequest) -> Completion:
+        self._is_whole = True
         try:
             completion = self._model._read(raw, request)
         except ModelError as error:  # a program finds out by reading it, or does not care
@@ -95,7 +97,11 @@ class SdkCall(Call):
     @override
     def _succeed(self, completion: Completion, parsed: object) -> ModelResponse:
         reply = super()._succeed(completion, parsed)
-        return reply if completion.raw is None else replies.as_sdk_gives(reply, completion.raw, self._compat.protocol)
+        return (
+            reply
+            if completion.raw is None and not self._is_whole
+            else replies.as_sdk_gives(reply, completion.raw, self._compat.protocol)
+        )
 
     # A streamed reply.
 

@@ -41,6 +41,7 @@ _WRAPPERS = frozenset({
     "str", "URL", "Url", "HttpUrl", "AnyUrl", "Request", "quote", "Field", "field", "dict", "Path", "PurePath",
     "fspath", "which", "find_spec", "iter", "list", "tuple", "Template", "StringIO", "dedent", "build_opener",
 })  # fmt: skip
+_BUILTINS = frozenset({"builtins.__dict__", "?vars()", "vars()"})  # of which parts are taken by name
 _LOOK_UP = frozenset({"getenv", "get", "config", "getattr", "setdefault", "pop"})
 
 
@@ -354,11 +355,17 @@ class Evaluator:
             case ast.BoolOp() | ast.IfExp():
                 return self._names_of(alternatives(node), scope, depth)
             case ast.Subscript():
-                elements = self._names_of(self._subscript_values(node, scope, depth), scope, depth)
-                return elements or [f"{base}[]" for base in self.dotted(node.value, scope, depth)]
+                return self._item_names(node, scope, depth)
             case ScopedExpr():
                 return self.dotted(node.value, node.scope, depth)
         return ()
+
+    def _item_names(self, node: ast.Subscript, scope: Scope, depth: int) -> list[str]:
+        elements = self._names_of(self._subscript_values(node, scope, depth), scope, depth)
+        bases = self.dotted(node.value, scope, depth)
+        if _BUILTINS.intersection(bases):
+            elements += [f"builtins.{name}" for name in self.fold(node.slice, scope, depth)]
+        return elements or [f"{base}[]" for base in bases]
 
     def _names_of(self, bindings: Iterable[Binding], scope: Scope, depth: int) -> list[str]:
         names: list[str] = []

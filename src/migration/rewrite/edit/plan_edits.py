@@ -38,8 +38,9 @@ def edits_for(plan: Plan, values: Evaluator, factory: str) -> tuple[Edits, Impor
         factory: The factory's name in the module.
     """
     edits, needed = Edits(), set[tuple[str, str]]()
+    edited_reads: set[cst.CSTNode] = set()
     for move in plan.moves:
-        _edit_call(move, plan, edits, values, factory)
+        _edit_call(move, plan, edits, values, factory, edited_reads)
         if move.reply is not None and move.reply.with_item is not None:
             needed.add(("contextlib", "aclosing" if move.site.asynchronous else "closing"))
         if move.route == "inline" and move.spec is not None:
@@ -72,8 +73,10 @@ def _model_edit(spec: ModelSpec, model: cst.BaseExpression | None, factory: str)
     return lambda _updated, _resolve: expression(spec.get_model_code(factory, model))
 
 
-def _edit_call(move: Move, plan: Plan, edits: Edits, values: Evaluator, factory: str) -> None:
-    """Add the edits of a call and of all places that read its reply."""
+def _edit_call(
+    move: Move, plan: Plan, edits: Edits, values: Evaluator, factory: str, edited_reads: set[cst.CSTNode]
+) -> None:
+    """Add the edits of a call and of all places that read its reply, but for those that read another's, too."""
     tree, reply = values.tree, move.reply
     assert reply is not None  # noqa: S101 - the planner followed it
     edits.replace(move.site.call, _call_edit(move, plan, factory))
@@ -85,7 +88,8 @@ def _edit_call(move: Move, plan: Plan, edits: Edits, values: Evaluator, factory:
         edits.replace(reply.node, _raw_response)
     else:
         for node in reply.all_reads():
-            replacement = read_replacement(node, reply, tree)
+            replacement = None if node in edited_reads else read_replacement(node, reply, tree)
+            edited_reads.add(node)
             if replacement is not None:
                 _edit_read(node, replacement, tree, edits)
     comments = comments_in(move.site.call)

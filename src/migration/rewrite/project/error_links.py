@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from functools import cache
 from typing import TYPE_CHECKING
 
 from src.migration.rewrite import sdk_vocabulary as sdk
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 
 _ERROR_NAME = re.compile(rf"\b(?:{'|'.join(sorted(sdk.ERROR_NAMES | {'ResponseError'}))})\b")
 _PACKAGES = {style: sdk.PACKAGES[sdk_name] for sdk_name, style in sdk.STYLES.items()}
+_IMPORTED = re.compile(
+    rf"^[ \t]*(?:from|import)[ \t]+({'|'.join(map(re.escape, sorted(set(_PACKAGES.values()))))})\b", re.MULTILINE
+)
 Links = dict["Path", set["Path"]]  # the files of a project that each file imports
 
 
@@ -81,13 +85,14 @@ def files_to_revisit(
     if not any(migrated.values()):
         return revisits
     revisits |= _with_fewer_setups(by_path, linked, {**contexts, **revisits})
+    remaining_of = cache(lambda path: _remaining_sdks(by_path[path]))  # many files reach the same ones
     for outcome in outcomes:
         if not outcome.before or not _ERROR_NAME.search(outcome.before.decode("utf-8", "replace")):
             continue
         imported = reachable(outcome.path, linked) - {outcome.path}
         migrated_elsewhere = frozenset[str]().union(*(migrated[path] for path in imported))
         mentioned = frozenset(package for package in migrated_elsewhere if package.encode() in outcome.before)
-        remaining = frozenset[str]().union(*(_remaining_sdks(by_path[path]) for path in imported))
+        remaining = frozenset[str]().union(*map(remaining_of, imported))
         if mentioned or (remaining & migrated[outcome.path]):
             context = revisits.get(outcome.path, contexts[outcome.path])
             revisits[outcome.path] = replace(
@@ -168,9 +173,4 @@ def _remaining_sdks(outcome: Outcome) -> frozenset[str]:
 
 
 def _imported_sdks(outcome: Outcome) -> frozenset[str]:
-    text = _text(outcome)
-    return frozenset(
-        package
-        for package in _PACKAGES.values()
-        if re.search(rf"^\s*(?:from|import)\s+{re.escape(package)}\b", text, re.MULTILINE)
-    )
+    return frozenset(_IMPORTED.findall(_text(outcome)))
