@@ -58,12 +58,16 @@ class Usage:
     @property
     def input_tokens(self) -> int | None:
         """Return all input tokens, cached ones included; None where the provider reported none."""
-        return _add(_add(self.input, self.input_cached_tokens), self.input_cache_creation)
+        cached, written = self.input_cached_tokens, self.input_cache_creation
+        if cached is None and written is None:  # of most calls
+            return self.input
+        return _add(_add(self.input, cached), written)
 
     @property
     def output_tokens(self) -> int | None:
         """Return all output tokens, reasoning included; None where the provider reported none."""
-        return _add(self.output, self.output_reasoning_tokens)
+        reasoning = self.output_reasoning_tokens
+        return self.output if reasoning is None else _add(self.output, reasoning)
 
     @property
     def total_tokens(self) -> int | None:

@@ -35,8 +35,13 @@ class Variables:
     def warn_of_changes(self, model: object, key: str | None, address: str | None) -> None:
         """Log that a variable has another value than the one that the model uses; a removed one changes nothing."""
         raw = getattr(os.environ, "_data", os.environ).get
-        values = tuple([variable and raw(_raw_name(variable)) for variable in (self.key, self.address)])
-        state = (key, address, *values)
+        key_name, address_name = self.key, self.address
+        state = (
+            key,
+            address,
+            key_name and raw(_raw_name(key_name)),
+            address_name and raw(_raw_name(address_name)),
+        )
         if state == self._checked:
             return
         self._checked = state

@@ -36,7 +36,8 @@ def span_record(
         envelope: Its encoded resource and instrumentation scope.
         span: The encoded span.
     """
-    type_, provider = _type(attributes), _text(attributes.get(names.PROVIDER))
+    get = attributes.get
+    type_, provider = _type(attributes), _text(get(names.PROVIDER))
     return SpanRecord(
         trace_id=f"{trace_id:032x}",
         span_id=f"{span_id:016x}",
@@ -45,15 +46,15 @@ def span_record(
         type=type_,
         start_ns=start_ns,
         end_ns=end_ns,
-        level=_text(attributes.get(names.LEVEL)) or ("ERROR" if status_code == _ERROR else "DEFAULT"),
-        status_message=_text(attributes.get(names.STATUS_MESSAGE)) or status_message or None,
+        level=_text(get(names.LEVEL)) or ("ERROR" if status_code == _ERROR else "DEFAULT"),
+        status_message=_text(get(names.STATUS_MESSAGE)) or status_message or None,
         provider=provider,
-        model=_text(attributes.get(names.RESPONSE_MODEL)) or _text(attributes.get(names.MODEL)),
-        agent=_text(attributes.get(names.AGENT_NAME)),
-        session_id=_text(attributes.get(names.SESSION_ID)),
-        error_category=_text(attributes.get(names.ERROR_TYPE)),
-        input_tokens=_number(attributes.get(names.INPUT_TOKENS)),
-        output_tokens=_number(attributes.get(names.OUTPUT_TOKENS)),
+        model=_text(get(names.RESPONSE_MODEL)) or _text(get(names.MODEL)),
+        agent=_text(get(names.AGENT_NAME)),
+        session_id=_text(get(names.SESSION_ID)),
+        error_category=_text(get(names.ERROR_TYPE)),
+        input_tokens=_number(get(names.INPUT_TOKENS)),
+        output_tokens=_number(get(names.OUTPUT_TOKENS)),
         **_cost(attributes),
         envelope=envelope,
         span=span,
