@@ -162,7 +162,7 @@ def read_sheet(sheet: Sheet, options: Options) -> Candles:
     total = len(lines) + sum(issues.counts[kind] for kind in ("short_row", "long_row", "cut_line"))
     selection = table.selection.chosen(options.symbol or None, sheet.hints.symbol, sheet.source)
     sign = decimal_sign(
-        table.notation, sheet.source, is_exact=sheet.is_exact, stated=options.decimal or layout.dialect.decimal
+        table.notation, sheet.source, is_exact=sheet.is_exact, stated=options.decimal or table.documented_decimal()
     )
     unreadable = Unreadable()
     numbers = table.numbers(sign, unreadable)
@@ -287,6 +287,11 @@ class _Table:
         column = NumberColumn(name, self.notation)
         self.sinks[index] = column
         return column
+
+    def documented_decimal(self) -> str | None:
+        """Return the decimal sign that a platform writes; None where the form alone is its own and commas stand."""
+        has_comma = any("," in text for _, text in self.notation.examples.values())
+        return None if self.layout.is_positional and has_comma else self.layout.dialect.decimal
 
     def numbers(self, sign: str, unreadable: Unreadable) -> dict[str, Any]:
         """Return prices and volume; without a header their order is the one that all rows agree with."""

@@ -74,6 +74,10 @@ TWO_READINGS = {
         hours_and_days(days_first=True, hours_of_day=range(9, 16)),
         "2024-01-02 00:00 .line 2.*two",
     ),
+    "1,772": (
+        "20120415 102300;1,772;1,776;1,767;1,773;0\n20120415 102400;1,982;2,003;1,973;1,976;0\n",
+        "1.772 or 1772",
+    ),
     "NinjaTrader": (csv_of(lambda time: f"{time:%Y%m%d %H%M%S}", header="", mark=";"), "NinjaTrader.*--zone"),
 }
 
