@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import unicodedata
 from typing import TYPE_CHECKING
 
 import pytest
@@ -97,6 +98,15 @@ def test_phrases_come_out_the_same_with_and_without_numpy(padding: str, monkeypa
     without_numpy = [Redactor(engine=ENGINES[0]).text(text) for text in texts]
     assert without_numpy == with_numpy
     assert [text[-2_000:] for text in with_numpy if "[REDACTED:seed_phrase]" not in text] == []
+
+
+@pytest.mark.parametrize("language", ["russian", "japanese", "korean", "chinese_simplified"])
+@pytest.mark.parametrize("padding", ["", "Ein längerer Text über Märkte. ", "рынок спокоен, цена падает. "])
+def test_words_of_any_script_in_a_column_are_found_in_short_and_long_texts(language: str, padding: str) -> None:
+    pytest.importorskip("numpy")
+    words = unicodedata.normalize("NFC", mnemonic(language).to_mnemonic(random.Random(language).randbytes(16))).split()
+    text = padding * 200 + "\n" + "".join(f"log {number} {word} ok\n" for number, word in enumerate(words))
+    assert "seed_phrase" in Redactor().text(text)
 
 
 def test_words_that_stand_like_a_phrase_but_have_no_checksum_are_kept() -> None:
