@@ -16,6 +16,7 @@ from src.observability.redaction.judging.checks import (
     LANGUAGES,
     bip39_index,
     bip39_phrases,
+    is_electrum,
     plain_word,
 )
 from src.observability.redaction.judging.scan import Scan
