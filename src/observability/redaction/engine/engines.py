@@ -13,7 +13,6 @@ from typing import Any
 
 from src.observability.redaction.engine import compiled
 from src.observability.redaction.judging import nearby_words
-from src.observability.redaction.rules import base64_pairs
 from src.observability.redaction.rules.gates import RUN_LENGTH, WIDE, WIDE_LENGTH, Gate, Inspection, gates
 
 Hit = tuple[int, int]
@@ -53,7 +52,7 @@ _ALNUM = _shape("")
 _WIDE = _shape(WIDE)
 _WIDE_RUN = b"a" * WIDE_LENGTH
 _BASE64 = _shape("+/-_")
-_PAIR_DIGITS = b"a" * base64_pairs.DIGITS
+_PADDING = b"=="
 _LONGEST_PREFIX = 32
 _SHORT_WORK = 40_000  # characters times forms; below it, searching for each form is faster than the engine
 _LONG = b"a" * RUN_LENGTH
@@ -216,9 +215,13 @@ def _shortest(literals: tuple[bytes, ...]) -> tuple[bytes, ...]:
 
 
 def _first_pair(data: bytes) -> list[Hit]:
-    """Return a hit for the first run that may be a key pair in base64."""
-    position = data.translate(_BASE64).find(_PAIR_DIGITS)
-    return [(position + base64_pairs.DIGITS, PAIR)] if position >= 0 else []
+    """Return a hit for the first padding of base64."""
+    place = data.find(_PADDING, RUN_LENGTH)
+    while place >= 0:
+        if data[place - RUN_LENGTH : place].translate(_BASE64) == _LONG:
+            return [(place + len(_PADDING), PAIR)]
+        place = data.find(_PADDING, place + 1)
+    return []
 
 
 def _find_families(families: tuple[_Row, ...], data: bytes, stretches: list[tuple[int, int]], hits: set[Hit]) -> None:

@@ -11,7 +11,7 @@ from src.observability.redaction.judging import checks
 if TYPE_CHECKING:
     from src.observability.redaction.judging.scan import Scan
 
-DIGITS: Final = 86  # of 64 bytes, before the padding
+_DIGITS: Final = 86  # of 64 bytes, before the padding
 _PADDING: Final = b"=="
 _BASE64: Final = (string.ascii_letters + string.digits + "+/-_").encode()
 _URL_SAFE: Final = bytes.maketrans(b"-_", b"+/")
@@ -21,9 +21,9 @@ _MOST: Final = 24  # values of a text that are checked; one with more is a list 
 def find_all(scan: Scan, data: bytes) -> None:
     """Find the key pairs of a text; digests and signatures, which are as long, are none."""
     left = _MOST
-    place = data.find(_PADDING, DIGITS) if b"=" in data else -1  # a search for one sign takes a tenth
+    place = data.find(_PADDING, _DIGITS)
     while place >= 0 and left:
-        start = place - DIGITS
+        start = place - _DIGITS
         digits = data[start:place]
         # An operator of code has a blank before it, so that most places are told by one character.
         if digits[-1] in _BASE64 and not digits.translate(None, _BASE64) and not _goes_on(data, start, place):

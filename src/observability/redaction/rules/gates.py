@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from src.observability.redaction.judging import pieces
 from src.observability.redaction.judging.scan import TAG
 from src.observability.redaction.judging.unescaped import LINE_BREAK, PIECE
-from src.observability.redaction.rules import base64_pairs, exchange_credentials, logins
+from src.observability.redaction.rules import exchange_credentials, logins
 from src.observability.redaction.rules.nearby_names import FILLERS
 from src.observability.redaction.rules.prefixes import TOKENS, Token
 
@@ -270,8 +270,8 @@ _SPELLED_NEARBY: tuple[Gate, ...] = (
 # for runs looks for the others itself, most of which nothing can make a secret.
 RUN = Gate(inspection=Inspection.RUN, pattern=rf"[A-Za-z0-9]{{{RUN_LENGTH}}}", literals=(), once=True)
 
-# The first run that is as long as a key pair in base64; the rule for these looks for the others itself.
-PAIR = Gate(inspection=Inspection.PAIR, pattern=rf"[A-Za-z0-9+/_\-]{{{base64_pairs.DIGITS}}}", literals=(), once=True)
+# The first padding of base64; the rule for key pairs in base64 looks for the others itself.
+PAIR = Gate(inspection=Inspection.PAIR, pattern=rf"[A-Za-z0-9+/_\-]{{{RUN_LENGTH}}}==", literals=(), once=True)
 
 
 def _of_token(token: Token, prefix: str) -> Gate:

@@ -48,6 +48,7 @@ _AND_IN_GAP = re.compile(rf"(?<=[\W_]){AND}(?=[\W_])", re.IGNORECASE)
 _NAME = re.compile(r"seed|mnemonic|recovery|phrase|backup|wallet|bip-?39|secret|words", re.IGNORECASE)
 _FEWEST = checks.BIP39_SIZES[0]
 _OF_ELECTRUM = "english"
+_LONGEST_OF_ELECTRUM = _FEWEST + 1  # words in a row: a seed stands by itself, beside one listed word such as `seed`
 # Words of the list that hold sentences together: a mistyped phrase has few of them, a sentence about phrases has many.
 _COMMON_TEXT = (
     "that this they then there have will can you only just more most about above again all also another any because "
@@ -233,7 +234,7 @@ def _phrases(words: list[Word], language: str, *, varied: bool) -> Iterator[list
         phrase = spelled[first:end]
         if phrase_layouts.may_be_generated(phrase, language) and (not varied or phrase_layouts.is_varied(phrase)):
             yield words[first:end]
-    if language == _OF_ELECTRUM and not varied:
+    if language == _OF_ELECTRUM and not varied and len(words) <= _LONGEST_OF_ELECTRUM:
         yield from _electrum_seeds(words, spelled)
 
 
