@@ -97,11 +97,10 @@ def _data(result: Derivation, source: str, *, dry_run: bool) -> dict[str, Any]:
 
 
 def _show(result: Derivation, *, dry_run: bool) -> None:
-    verb = "would be added" if dry_run else "are added"
+    verb = "to add" if dry_run else "added"
     out().print(
         f"{counted(result.calls, 'recorded calls')}: {counted(result.added, 'decisions')} {verb}, "
-        f"{result.known:,} were there before, "
-        f"{result.undecided:,} are no decision."
+        f"{result.known:,} there before, {result.undecided:,} without a decision."
     )
     if result.by_rule:
         out().print()

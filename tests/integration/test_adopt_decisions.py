@@ -55,7 +55,7 @@ def test_the_rules_file_reads_what_the_page_says_and_the_command_counts_the_rest
     assert (dry["added"], dry["dry_run"], dry["by_rule"]) == (1, True, {"breakout": {"SELL": 1}})
     assert list(LedgerReader(StoreReader(spool.path)).entries()) == []
     screen = run("derive", "--rules", rules, width=80)
-    assert "2 recorded calls: 1 decisions are added, 0 were there before, 1 are no" in screen.out.replace("\n", " ")
+    assert "2 recorded calls: 1 decision added, 0 there before, 1 without a decision" in screen.out.replace("\n", " ")
     assert "the reply does not match" in screen.out
     assert "\x1b[31m" not in screen.text
     assert max(map(len, screen.out.splitlines())) <= 80

@@ -284,8 +284,10 @@ def test_the_observability_package_has_commands_of_its_own(tmp_path: Path) -> No
     done = run("doctor", "--json")
     assert done.returncode == 0, done.stderr
     assert any(finding["part"] == "test" and finding["ok"] for finding in json.loads(done.stdout))
-    assert "moondev.doctor" in run("traces", "list").stdout
-    assert "ok" in run("traces", "show", "last", "--full").stdout
+    (test,) = json.loads(run("traces", "list", "--json").stdout)
+    assert test["name"] == "moondev.doctor"
+    assert "ok" in run("traces", "show", test["trace_id"], "--full").stdout
+    assert "test traces of `doctor` alone" in run("traces", "show", "last").stderr
     assert run("export").returncode == 2
     assert run("traces", "show", "nothing").returncode == 2
 

@@ -52,7 +52,7 @@ def test_a_bar_that_has_just_opened_judges_as_before(tmp_path: Path) -> None:
     hour = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
     file = str(written(tmp_path, hour - timedelta(hours=99)))
     assert decision("BTC-USD", "BUY", price=110.0, as_of=hour - timedelta(hours=90), horizon="24h") is not None
-    assert "1 outcomes are known" in run_app(main, "decisions", "resolve", "--csv", file, "--symbol", "BTC-USD").out
+    assert "1 outcome is known" in run_app(main, "decisions", "resolve", "--csv", file, "--symbol", "BTC-USD").out
 
 
 def test_names_that_look_like_others_are_refused(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
