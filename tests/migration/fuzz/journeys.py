@@ -22,7 +22,7 @@ TOOLS = {
             {"type": "object", "properties": {"of": {"type": "string"}}}}}]
         """,
     "messages": """
-        TOOLS = [{"name": "price", "description": "A price.", "input_schema":
+        CLAUDE_TOOLS = [{"name": "price", "description": "A price.", "input_schema":
             {"type": "object", "properties": {"of": {"type": "string"}}}}]
         """,
 }
@@ -216,8 +216,8 @@ def draw_tool_loop(draft: Draft, wire: str, sdk: Sdk) -> str:
     if tools not in draft.constants:
         draft.constants.append(tools)
     method = {"chat": "chat.completions.create", "messages": "messages.create"}[wire]
-    limit = "max_tokens=500, " if wire == "messages" else ""
-    call = f"{draft.wait}CLIENT.{method}(model={draw_model(draft, sdk)}, {limit}messages=messages, tools=TOOLS)"
+    limit, name = ("max_tokens=500, ", "CLAUDE_TOOLS") if wire == "messages" else ("", "TOOLS")
+    call = f"{draft.wait}CLIENT.{method}(model={draw_model(draft, sdk)}, {limit}messages=messages, tools={name})"
     return 'messages = [{"role": "user", "content": prompt}]\n' + code(LOOPS[wire][form], call=call)
 
 
