@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+import anthropic
 import pydantic
 import pytest
 
 from src.models import ModelFactory
+from tests.contract.harness import dialect_of
 from tests.servers import Received, Reply, Server
 
 if TYPE_CHECKING:
@@ -67,3 +69,19 @@ def test_a_body_of_null_is_no_reply_to_read(provider: str, model: str, compat: s
         with pytest.raises(AttributeError, match="NoneType"):
             _ = reply.content
     assert reply.raw_response is None
+
+
+def test_an_error_inside_anthropics_stream_has_the_text_that_its_sdk_gives_it() -> None:
+    messages: list[Any] = [{"role": "user", "content": "q"}]
+    with Server(lambda _: dialect_of("claude").stream_error()) as server:
+        client = anthropic.Anthropic(base_url=server.url, api_key="k")
+        model = ModelFactory.get_model("claude", "m", base_url=server.url, api_key="k", compat="anthropic")
+        texts = []
+        for stream in (
+            client.messages.create(model="m", max_tokens=5, messages=messages, stream=True),
+            model.stream_chat(messages, max_tokens=5),
+        ):
+            with pytest.raises(anthropic.APIStatusError) as caught:
+                list(stream)
+            texts.append((str(caught.value), caught.value.body))
+    assert texts[0] == texts[1]

@@ -11,6 +11,8 @@ import pytest
 
 from src.models import errors
 from src.models.errors import CATEGORIES, ContentBlocked, MalformedResponse, ModelError, RateLimited
+from src.observability import attributes as names
+from src.observability.spans import otlp
 from tests.contract.conftest import QUICK
 from tests.contract.dialects.base import Says
 from tests.contract.harness import naming
@@ -146,6 +148,9 @@ def test_an_error_inside_a_stream_that_began_with_200_is_raised(
     assert caught.value.category in dialect.stream_error_categories
     (row,) = spool.trace(str(caught.value.trace_id))
     assert row.level == "ERROR"
+    # The text before the error came in the same piece; it was written, and so it may cost something.
+    assert str(otlp.decode_span(row.span).attributes[names.OUTPUT]).startswith("he")
+    assert row.cost_unknown or row.provider in ("ollama", "local")
 
 
 def test_a_reply_that_cannot_be_read_is_malformed(model: BaseModel, dialect: Dialect, wire: Wire, call: Caller) -> None:

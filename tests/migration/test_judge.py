@@ -13,6 +13,7 @@ from src.migration.rewrite.file import migrate
 from src.migration.rewrite.find.clients import group_clients
 from src.migration.rewrite.leftovers import leftovers
 from src.migration.rewrite.project.jobs import jobs_of
+from src.migration.rewrite.translate import reply_reads
 from tests.migration.followed_clients import FOLLOWED
 from tests.migration.hidden_clients import HIDDEN
 
@@ -124,3 +125,36 @@ def test_a_careless_analysis_does_let_clients_through(tmp_path: Path, monkeypatc
         folder.mkdir()
         changed += [kind] * (migrated(folder, main=text).after is not None)
     assert len(changed) > len(some) // 2, sorted({kind for kind, _ in some} - set(changed))
+
+
+LOOP = """
+from openai import OpenAI
+
+client = OpenAI()
+messages = [{"role": "user", "content": "q"}]
+response = client.chat.completions.create(model="m", messages=messages)
+while response.choices[0].message.tool_calls:
+    messages.append(response.choices[0].message)
+    response = client.chat.completions.create(model="m", messages=messages)
+print(response.choices[0].message.content)
+"""
+
+
+def test_a_reply_in_its_sdks_own_form_is_read_as_the_program_read_it(tmp_path: Path) -> None:
+    outcome = migrated(tmp_path, main=LOOP)
+    assert outcome.after is not None
+    assert b".raw_response" in outcome.after
+    assert b"message.tool_calls" in outcome.after
+
+
+@pytest.mark.parametrize("invented", ["raw_response.raw_response", "raw_response.content", "raw_response[0]"])
+def test_the_judge_takes_back_reads_that_the_program_did_not_have(
+    invented: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = reply_reads.ReadReplacement
+
+    def inventing(node: cst.CSTNode, suffix: str) -> reply_reads.ReadReplacement:
+        return real(node, suffix.replace(".raw_response", f".{invented}"))
+
+    monkeypatch.setattr(reply_reads, "ReadReplacement", inventing)
+    assert is_untouched(migrated(tmp_path, main=LOOP))

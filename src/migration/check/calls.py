@@ -16,7 +16,7 @@ from src.migration.check.command_lines import (
     executed_text,
     may_start_command,
 )
-from src.migration.check.evaluate.evaluator import HAS_DOTTED_NAME
+from src.migration.check.evaluate.objects import may_have_dotted_name
 from src.migration.check.evaluate.texts import END, START
 from src.migration.check.records import Hit
 from src.migration.check.vocabulary.words import Vocabulary, is_model_server_path
@@ -86,10 +86,10 @@ _IMPORTERS = frozenset({"import_module", "__import__", "importorskip", "resolve_
 _IMPORTING_NAME = re.compile(
     r"lazy_?(?:import|load|module)|(?:try|safe|optional)_?import|import_?optional", re.IGNORECASE
 )
-PASSED_FUNCTIONS = ("requests.", "httpx.", "urllib.", "subprocess.", "os.", "importlib.", "?__import__")
+PASSED_FUNCTIONS = ("requests.", "httpx.", "urllib.", "subprocess.", "os.", "importlib.", "builtins.__import__")
 _RUN_TEXTS = frozenset({"exec", "eval", "compile"})
 _AWS_CLIENTS = frozenset({"client", "resource", "create_client"})
-_JUDGED = _IMPORTERS | _RUN_TEXTS | _AWS_CLIENTS | _URL_FIRST | _URL_EARLY | _CONNECTS | {"attrgetter"}
+_JUDGED = _IMPORTERS | _RUN_TEXTS | _AWS_CLIENTS | _URL_FIRST | _URL_EARLY | _CONNECTS | {"attrgetter", "methodcaller"}
 _HTTP_LIBRARIES = (
     "requests.",
     "httpx.",
@@ -152,6 +152,8 @@ class Calls:
         last = self._last(node.func, candidate.scope)
         if last in _IMPORTERS or _IMPORTING_NAME.search(last):
             yield from self._imports(candidate, node)
+        elif last == "methodcaller":
+            yield from self._method(candidate, node)
         elif last in _RUN_TEXTS:
             yield from executed_text(self.evaluator.fold(argument(node, 0), candidate.scope), self.words)
         elif not candidate.decorates:
@@ -178,6 +180,11 @@ class Calls:
     def _last(self, node: ast.expr, scope: Scope) -> str:
         name = own_name(node, scope)
         return _last(node, self.evaluator.dotted(node, scope)) if name is None else name
+
+    def _method(self, candidate: Candidate, node: ast.Call) -> Iterator[Hit]:
+        """Yield hits for `methodcaller("import_module", "openai")(importlib)`."""
+        if not _IMPORTERS.isdisjoint(self.evaluator.fold(argument(node, 0), candidate.scope)):
+            yield from self._imports(candidate, ast.Call(func=node.func, args=node.args[1:], keywords=[]))
 
     def _imports(self, candidate: Candidate, node: ast.Call) -> Iterator[Hit]:
         name = argument(node, 0, "name", "modname", "mod_name")
@@ -280,7 +287,7 @@ def own_name(node: ast.expr, scope: Scope) -> str | None:
     bindings = scope.find(node.id)
     if bindings is None:
         return None if scope.top().stars else node.id
-    return None if any(isinstance(value, (str, *HAS_DOTTED_NAME)) for value in bindings) else node.id
+    return None if any(isinstance(value, str) or may_have_dotted_name(value) for value in bindings) else node.id
 
 
 def _last(node: ast.expr, names: tuple[str, ...]) -> str:

@@ -187,7 +187,7 @@ class OpenAICompatibleModel(BaseModel):
             "stop": list(request.stop),
             "seed": request.seed,
             **_effort(request.reasoning_effort, can),
-            "tools": [conversation.tool(tool) for tool in request.tools],
+            "tools": list(request.tools) if request.written else [*map(conversation.tool, request.tools)],
             "tool_choice": conversation.tool_choice(request.tool_choice),
             "response_format": conversation.response_format(request, can),
         }

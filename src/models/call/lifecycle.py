@@ -17,12 +17,7 @@ from src.models.call.budget_gate import BudgetGate
 from src.models.call.membership import MEMBER
 from src.models.call.steps import END, Emit, Next, Open, Send, Sleep
 from src.models.call.stream_assembly import StreamAssembly, last_chunk
-from src.models.errors import (
-    MalformedResponse,
-    ModelError,
-    ModelTimeout,
-    RateLimited,
-)
+from src.models.errors import MalformedResponse, ModelError, ModelTimeout, RateLimited
 from src.models.limits import limiter, rate_limit_headers
 from src.models.retry import Retries
 from src.models.types import Chunk, Completion, Message, ModelResponse, Timeouts
@@ -232,9 +227,11 @@ class Call:
             reply = self._succeed(completion, parsed)
             yield Emit(last_chunk(reply))
             return reply
-        except BaseException as error:  # noqa: BLE001 - recorded, then raised on
+        except BaseException as error:
+            if self._is_counted:  # the reader stopped after the last chunk, and has the whole reply
+                raise
             if assembly.content and self._observation.recording:
-                self._observation.update(output="".join(assembly.content))
+                self._observation.update(output=assembly.text())
             raise self._fail(error) from raised_errors.safe_cause(error)
         finally:
             self._end()

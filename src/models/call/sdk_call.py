@@ -121,9 +121,11 @@ class SdkCall(Call):
             if self._asks_for_usage():
                 yield Emit(Chunk(usage=reply.usage, reply=reply))
             return reply
-        except BaseException as error:  # noqa: BLE001 - recorded, then raised on
+        except BaseException as error:
+            if self._is_counted:  # the reader stopped after the last chunk, and has the whole reply
+                raise
             if assembly.content and self._observation.recording:
-                self._observation.update(output="".join(assembly.content))
+                self._observation.update(output=assembly.text())
             raise self._fail(error) from raised_errors.safe_cause(error)
         finally:
             self._end()

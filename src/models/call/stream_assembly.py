@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 from src.models.call import think_tags
@@ -9,6 +10,8 @@ from src.models.errors import ConnectionFailed
 from src.models.limits import reply_size
 from src.models.request import tool_ids
 from src.models.types import Chunk, Completion, Cost, ModelResponse, ToolCall, ToolDelta, Usage, unread_choices
+
+_PAIR = re.compile("[\\ud800-\\udbff][\\udc00-\\udfff]")
 
 
 class StreamAssembly:
@@ -118,7 +121,7 @@ class StreamAssembly:
         self._tool_calls[position] = ToolDelta(
             index=position,
             id=delta.id or call.id,
-            name=delta.name or call.name,
+            name=_whole_name(call.name, delta.name),
             arguments=call.arguments + delta.arguments,
             replay=delta.replay or call.replay,
         )
@@ -135,6 +138,17 @@ class StreamAssembly:
         if delta.index >= 0:
             self._slots[delta.index] = position
         return position
+
+    def _calls_in_order(self) -> list[ToolDelta]:
+        """Return the tool calls in the provider's order, which need not be that in which they began."""
+        numbers = {position: number for number, position in self._slots.items()}
+        if len(self._slots) < len(self._tool_calls):  # some have no number of their own
+            return list(self._tool_calls.values())
+        return [call for _, call in sorted(self._tool_calls.items(), key=lambda item: numbers.get(item[0], item[0]))]
+
+    def text(self) -> str:
+        """Return the text so far."""
+        return _joined(self.content)
 
     def flush(self) -> Chunk | None:
         """Return what the reasoning filter held back until the stream's end, None for nothing."""
@@ -162,19 +176,19 @@ class StreamAssembly:
             self.notes["refusal"] = "".join(self._refusal)
         self.notes.update(unread_choices(len(self._other_choices)))
         return Completion(
-            content="".join(self.content),
+            content=self.text(),
             model=self.model,
             finish_reason=self._reply_finish_reason(),
-            reasoning="".join(self.reasoning) or None,
+            reasoning=_joined(self.reasoning) or None,
             usage=self.usage,
             tool_calls=tuple(
                 ToolCall(
                     id=call.id or tool_ids.new(),
                     name=call.name,
-                    arguments=call.arguments or "{}",
+                    arguments=_joined([call.arguments]) or "{}",
                     replay=call.replay,
                 )
-                for call in self._tool_calls.values()
+                for call in self._calls_in_order()
                 if call.name
             ),
             response_id=self.response_id,
@@ -193,7 +207,22 @@ def _begins_another(call: ToolDelta, delta: ToolDelta) -> bool:
     """Tell whether a delta with the index of a known call is the first of another one."""
     if delta.id and call.id:
         return delta.id != call.id and bool(delta.name)
-    return bool(delta.name and call.name and call.arguments) and delta.index < 0
+    if not (delta.name and call.name and call.arguments):
+        return False
+    return delta.index < 0 or delta.name != call.name
+
+
+def _whole_name(before: str, name: str) -> str:
+    """Return a tool's name so far: some servers send it in pieces, some once more with each piece of the arguments."""
+    return name or before if not before or not name or name.startswith(before) else before + name
+
+
+def _joined(parts: list[str]) -> str:
+    """Return pieces of text as one; a character whose two halves (surrogates) came in two pieces is whole again."""
+    text = "".join(parts)
+    if text.isascii() or not _PAIR.search(text):
+        return text
+    return _PAIR.sub(lambda pair: pair[0].encode("utf-16", "surrogatepass").decode("utf-16"), text)
 
 
 def last_chunk(reply: ModelResponse) -> Chunk:

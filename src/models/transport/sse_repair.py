@@ -13,8 +13,11 @@ _EVENT: Final = re.compile(_EVENT_START)
 _JOINED_EVENTS: Final = re.compile(rb"\}(\r?\n)(?=" + _EVENT_START + rb")")
 # The end of a Chat Completions stream, in the forms that servers send.
 _END: Final = re.compile(rb"^data:[ \t]*\"?\[DONE\]\"?[ \t]*(?=\r?$)", re.MULTILINE | re.IGNORECASE)
-# An error that only the event's name marks, or that llama.cpp's server sends in a field of its own.
-_NAMED_ERROR: Final = re.compile(rb"^(?:error: ?|event: ?error\r?\ndata: ?)\{", re.MULTILINE)
+# An error that only the event's name marks, or that llama.cpp's server sends in a field of its own. Anthropic's own
+# form stays, whose text its SDK's errors have.
+_NAMED_ERROR: Final = re.compile(
+    rb"^(?:error: ?|event: ?error\r?\ndata: ?)\{(?!\s*\"type\"\s*:\s*\"error\"\s*,\s*\"error\"\s*:)", re.MULTILINE
+)
 _AS_DATA: Final = b'data: {"object": "error", '
 # An event without data keeps the connection open.
 _EMPTY_DATA: Final = re.compile(rb"^data:[ \t]*\r?$", re.MULTILINE)

@@ -7,7 +7,7 @@ import random
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from tests.migration.fuzz import calls, pairs, replies, streams
+from tests.migration.fuzz import calls, journeys, pairs, replies, streams
 from tests.migration.fuzz.agent_places import AGENT_PLACES
 from tests.migration.fuzz.containers import CONTAINERS
 from tests.migration.fuzz.draft import Draft, Program, code
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 PLACES: tuple[tuple[dict[Place, float], float], ...] = (
     (PLAIN_PLACES, 70), (AGENT_PLACES, 18), (CONTAINERS, 7), (OTHER_FILES, 5),
 )  # fmt: skip
+JOURNEYS = 0.2  # how often a reply goes elsewhere before it is read
 _TEMPORARY = ("property_of_a_class", "inline", "factory")
 CALLS: dict[str, Callable[..., Call]] = {
     "chat": calls.draw_chat, "messages": calls.draw_claude, "responses": calls.draw_responses,
@@ -54,7 +55,7 @@ def grow(seed: int) -> Program:
     driver = draw_driver(draft, ask, questions)
     parts = ["\n".join(_in_order(draft.imports)), "\n".join(draft.constants), *draft.helpers, driver]
     main = "\n\n\n".join(part for part in parts if part) + "\n"
-    scripts = draw_scripts(draft, questions)
+    scripts = draw_scripts(draft, questions, with_tools=f"journey:{journeys.TOOL_LOOP}" in draft.tags)
     if sdk.wire == "generativeai":  # which tries again for ten minutes where a service is not available
         scripts = {
             mark: tuple("500" if event == "503" else event for event in events) for mark, events in scripts.items()
@@ -101,6 +102,9 @@ def _draw_body(draft: Draft, made: Construction) -> str:
         wire = "legacy"
     elif wire == "chat" and sdk.provider == "openai" and draft.chance(0.06):
         wire = "responses"
+    if wire in journeys.LOOPS and draft.chance(JOURNEYS / 3):
+        loop = journeys.draw_tool_loop(draft, wire, sdk)
+        return draw_handlers(draft, made, f"{loop}\n{replies.draw_use(draft)}")
     stream = wire in streams.READS and draft.chance(0.09)
     call = CALLS[wire](draft, sdk, stream=stream)
     use = replies.draw_use(draft)
@@ -108,6 +112,8 @@ def _draw_body(draft: Draft, made: Construction) -> str:
     if stream:
         draft.tag("way", "stream")
         read = streams.draw_read(draft, wire, asked)
+    elif draft.chance(JOURNEYS):
+        read = journeys.draw_read(draft, draft.choose(*replies.CHAINS[wire]), wire, asked)
     else:
         read = replies.draw_read(draft, wire, asked)
     return draw_handlers(draft, made, "\n".join(filter(None, [call.start, read, call.end, use])))

@@ -34,6 +34,8 @@ _REPLIES: dict[str, dict[str, Any]] = {
     "empty": {"text": ""}, "null": {"text": ""}, "blank": {"text": " \n"},
     "cut": {"text": "BUY because the", "finish": "length"}, "refused": {"text": "", "finish": "content_filter"},
     "reasoned": {"text": "SELL", "reasoning": "Perhaps BUY."}, "no_usage": {"tokens": None},
+    "tools": {"text": "", "tools": (("price", {"of": "BTC"}), ("price", {"of": "ETH"}))},
+    "tools and text": {"text": "Let me see.", "tools": (("price", {"of": "BTC"}),)},
 }  # fmt: skip
 _MARK = re.compile(rb"\bQ\d+\b")
 # Events after which an SDK or a program may ask again.
@@ -41,8 +43,8 @@ PASSING = ("429", "500", "503")
 FAILURES = frozenset(_ERRORS) | {"malformed", "html"}
 
 
-def draw_scripts(draft: Draft, questions: int) -> dict[str, tuple[str, ...]]:
-    """Draw for each question what its requests meet."""
+def draw_scripts(draft: Draft, questions: int, *, with_tools: bool = False) -> dict[str, tuple[str, ...]]:
+    """Draw for each question what its requests meet: with tools, first the calls of some."""
     scripts: dict[str, tuple[str, ...]] = {"Q1": (draft.choose("buy", "sell", "json"),)}
     weights = {**{f"t_{name}": 6.0 for name in TEXTS}, "empty": 7, "null": 5, "cut": 4, "reasoned": 5, "refused": 3,
                "e_401": 5, "e_429": 5, "e_500": 6, "e_400": 2, "e_404": 1, "e_403": 1, "e_503": 2, "e_quota": 2,
@@ -54,6 +56,9 @@ def draw_scripts(draft: Draft, questions: int) -> dict[str, tuple[str, ...]]:
         else:
             events = [event.removeprefix("t_").removeprefix("e_")]
         scripts[f"Q{at}"] = tuple(events)
+    if with_tools:
+        calls = (("tools",), ("tools and text",), ("tools", "tools"), ())
+        scripts = {mark: (*draft.choose(*calls), *events) for mark, events in scripts.items()}
     return scripts
 
 

@@ -15,7 +15,7 @@ import pytest
 from src.agents.swarm.members import Member
 from src.agents.trading_agent import TradingAgent
 from src.models import ModelFactory, errors
-from src.models.adapters.local import engine
+from src.models.adapters.local import adapter, engine
 from src.observability.store import background
 from tests import warm
 from tests.long import IS_LONG, rounds
@@ -190,3 +190,11 @@ def test_a_process_that_ends_while_the_model_is_at_work_ends_with_its_own_status
     for _ in range(rounds(1, 20)):  # without care it crashed more often than not; each round loads the model
         done = warm.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False)
         assert (done.returncode, done.stdout) == (status, "over\n"), done.stderr
+
+
+def test_an_error_of_the_engine_is_read_whatever_its_code_is() -> None:
+    with pytest.raises(errors.ServerFailed, match="boom"):
+        adapter._checked({"error": {"code": "502", "message": "boom"}})
+    with pytest.raises(errors.Overloaded, match="later"):
+        adapter._checked({"error": {"code": 503, "message": "later"}})
+    assert adapter._checked({"choices": [], "error": None}) == {"choices": [], "error": None}

@@ -72,6 +72,9 @@ def sdk_call(wire: str, url: str) -> Callable[..., object]:
     return chat.chat.completions.create  # type: ignore[no-any-return] # of either SDK
 
 
+# Tools in the form of another provider, which refuses them.
+CHAT_TOOL = {"type": "function", "function": {"name": "price", "parameters": {"type": "object", "properties": {}}}}
+CLAUDE_TOOL = {"name": "price", "input_schema": {"type": "object", "properties": {}}}
 OPTIONS = {"temperature": 2.5, "max_tokens": 0, "top_p": 1.5, "stop": ""}
 CASES: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("chat", {"messages": CHAT}, {}),
@@ -85,6 +88,9 @@ CASES: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("claude", {"messages": CLAUDE, "max_tokens": 5, "system": "s"}, {"max_tokens": 5, "system": "s"}),
     ("claude", {"messages": CLAUDE[1:2], "max_tokens": 0, "stop_sequences": [""]},
      {"max_tokens": 0, "stop": [""]}),
+    ("claude", {"messages": CLAUDE[1:2], "max_tokens": 5, "tools": [CHAT_TOOL]},
+     {"max_tokens": 5, "tools": [CHAT_TOOL]}),
+    ("chat", {"messages": CHAT[:1], "tools": [CLAUDE_TOOL]}, {"tools": [CLAUDE_TOOL]}),
     ("ollama", {"messages": OLLAMA}, {}),
 ]  # fmt: skip
 

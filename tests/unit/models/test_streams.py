@@ -69,6 +69,65 @@ def test_a_stream_yields_its_text_then_usage_and_cost_and_is_one_generation(spoo
     assert names.COMPLETION_START_TIME in attributes(rows[0])
 
 
+def test_a_reader_that_stops_at_the_last_chunk_has_the_whole_reply(spool: Spool) -> None:
+    async def read(server: Server) -> None:
+        stream = model_at(server).astream_response("s", "u")
+        async for chunk in stream:
+            if chunk.finish_reason:
+                break
+        await stream.aclose()  # type: ignore[attr-defined] # a generator
+
+    with Server(lambda _: _events("BU", "Y")) as server:
+        for chunk in model_at(server).stream_response("s", "u"):
+            if chunk.finish_reason:
+                break
+        asyncio.run(read(server))
+    rows = spool.rows_after(0)
+    assert [(row.level, row.error_category, row.output_tokens) for row in rows] == [("DEFAULT", None, 2)] * 2
+
+
+def _called(*deltas: tuple[int, str, str, str]) -> list[tuple[str, str]]:
+    """Return the tool calls of a stream of deltas, each with its index, id, name and arguments; "" for none."""
+
+    def event(delta: dict[str, Any], finish: str | None = None) -> str:
+        choice = {"index": 0, "delta": delta, "finish_reason": finish}
+        return "data: " + json.dumps({"id": "c", "model": "gpt-4o", "choices": [choice]})
+
+    lines = []
+    for index, call_id, name, arguments in deltas:
+        call = {"index": index, "id": call_id or None, "function": {"name": name or None, "arguments": arguments}}
+        lines.append(event({"tool_calls": [call]}))
+    body = "\n\n".join([*lines, event({}, "tool_calls"), "data: [DONE]", ""]).encode()
+    with Server(lambda _: Reply(body=body, headers={"content-type": "text/event-stream"})) as server:
+        *_, last = model_at(server).stream_response("s", "u")
+    return [(call.name, call.arguments) for call in last.tool_calls]
+
+
+@pytest.mark.parametrize(
+    ("deltas", "calls"),
+    [
+        (((0, "a", "pri", ""), (0, "", "ce", "{}")), [("price", "{}")]),
+        (((0, "a", "pri", ""), (0, "", "price", "{}")), [("price", "{}")]),
+        (((0, "a", "price", '{"of"'), (0, "a", "price", ":1}")), [("price", '{"of":1}')]),
+        (((1, "b", "news", "{}"), (0, "a", "price", "{}")), [("price", "{}"), ("news", "{}")]),
+        (((0, "", "price", "{}"), (0, "", "news", '{"n":1}')), [("price", "{}"), ("news", '{"n":1}')]),
+    ],
+    ids=["name in pieces", "name grows", "name once more", "out of order", "all numbered 0, no ids"],
+)
+def test_streamed_tool_calls_are_whole_and_in_order(
+    deltas: tuple[tuple[int, str, str, str], ...], calls: list[tuple[str, str]]
+) -> None:
+    assert _called(*deltas) == calls
+
+
+def test_a_character_that_came_in_two_halves_is_whole_in_the_reply_and_the_record(spool: Spool) -> None:
+    with Server(lambda _: _events("up \ud83d", "\ude00!")) as server:
+        *_, last = model_at(server).stream_response("s", "u")
+    assert last.reply is not None
+    assert last.reply.content == "up \U0001f600!"
+    assert attributes(spool.rows_after(0)[0])[names.OUTPUT] == "up \U0001f600!"
+
+
 def test_an_async_stream_yields_the_same() -> None:
     async def read(server: Server) -> str:
         return "".join([chunk.content async for chunk in model_at(server).astream_response("s", "u")])

@@ -6,8 +6,9 @@ import ast
 import builtins
 from typing import TYPE_CHECKING
 
+from src.migration.check.evaluate import syntax
 from src.migration.check.evaluate.module import ScopedExpr
-from src.migration.check.evaluate.objects import Objects
+from src.migration.check.evaluate.objects import Objects, may_have_dotted_name
 from src.migration.check.evaluate.syntax import alternatives, callee, constant_text, keyword_values, slice_bound
 from src.migration.check.evaluate.texts import (
     METHODS,
@@ -34,14 +35,13 @@ _DEPTH = 10
 _STEPS = 3000
 _MODULE_STEPS = 400_000
 _STRINGS = frozenset({"JoinedStr", "TemplateStr"})
-# Values that may have a dotted name.
-HAS_DOTTED_NAME = (ScopedExpr, ast.Attribute, ast.Call, ast.Name, ast.Await, ast.BoolOp, ast.IfExp)
 # Calls that return their argument in another form, and those that look a name up and may return a default.
 _WRAPPERS = frozenset({
     "str", "URL", "Url", "HttpUrl", "AnyUrl", "Request", "quote", "Field", "field", "dict", "Path", "PurePath",
     "fspath", "which", "find_spec", "iter", "list", "tuple", "Template", "StringIO", "dedent", "build_opener",
 })  # fmt: skip
-_BUILTINS = frozenset({"builtins.__dict__", "?vars()", "vars()"})  # of which parts are taken by name
+_OWN_NAMES = {"__import__": "builtins.__import__", "__builtins__": "builtins"}  # of what needs no import
+_BUILTINS = frozenset({"builtins", "builtins.__dict__", "?vars()", "vars()"})  # of which parts are taken by name
 _LOOK_UP = frozenset({"getenv", "get", "config", "getattr", "setdefault", "pop"})
 
 
@@ -340,14 +340,10 @@ class Evaluator:
                 values = self.objects.attribute_values(node, scope)
                 return [*(f"{base}.{node.attr}" for base in bases), *self._names_of(values, scope, depth)]
             case ast.Name(id=name):
-                bindings = scope.find(name)
-                if bindings is None and not hasattr(builtins, name):  # a star import may have bound it
-                    bindings = [f"{module}.{name}" for module in scope.top().stars]
-                return self._names_of(bindings or [], scope, depth) or [f"?{name}"]
-            case ast.Call(func=ast.Name(id="getattr"), args=[base, attribute, *_]):
-                names = self.fold(attribute, scope, depth)
-                return [f"{owner}.{name}" for owner in self.dotted(base, scope, depth) for name in names]
+                return self._names_of(self._bindings(name, scope), scope, depth) or [f"?{name}"]
             case ast.Call():
+                if (taken := self._attribute_by_name(node, scope, depth)) is not None:
+                    return taken
                 names = self.dotted(node.func, scope, depth + 1)
                 return self._imported_modules(node, names, scope, depth) or [f"{name}()" for name in names]
             case ast.Await() | ast.NamedExpr() | ast.Starred():
@@ -359,6 +355,22 @@ class Evaluator:
             case ScopedExpr():
                 return self.dotted(node.value, node.scope, depth)
         return ()
+
+    @staticmethod
+    def _bindings(name: str, scope: Scope) -> list[Binding]:
+        bindings = scope.find(name)
+        if bindings is None and name in _OWN_NAMES:
+            return [_OWN_NAMES[name]]
+        if bindings is None and not hasattr(builtins, name):  # a star import may have bound it
+            return [f"{module}.{name}" for module in scope.top().stars]
+        return bindings or []
+
+    def _attribute_by_name(self, node: ast.Call, scope: Scope, depth: int) -> list[str] | None:
+        """Return the names of what `getattr(x, "y")` and `attrgetter("y")(x)` give; None for another call."""
+        base, attribute = syntax.named_attribute(node)
+        owners = () if base is None else self.dotted(base, scope, depth)
+        names = self.fold(attribute, scope, depth) if owners else ()
+        return [f"{owner}.{name}" for owner in owners for name in names] if owners else None
 
     def _item_names(self, node: ast.Subscript, scope: Scope, depth: int) -> list[str]:
         elements = self._names_of(self._subscript_values(node, scope, depth), scope, depth)
@@ -372,7 +384,7 @@ class Evaluator:
         for binding in bindings:
             if isinstance(binding, str):
                 names.append(binding)
-            elif isinstance(binding, HAS_DOTTED_NAME):
+            elif may_have_dotted_name(binding):
                 names += [name for name in self.dotted(binding, scope, depth) if name != "?"]
         return names
 

@@ -18,6 +18,15 @@ _PROPERTIES = frozenset({"property", "cached_property", "computed_field"})
 _BLOCKS = ("body", "handlers", "orelse", "finalbody", "cases")
 _WITHOUT_BLOCKS = (ast.Assign, ast.Expr, ast.AugAssign, ast.AnnAssign, ast.Raise, ast.Assert, ast.Pass)
 
+_DOTTED = (ScopedExpr, ast.Attribute, ast.Call, ast.Name, ast.Await, ast.BoolOp, ast.IfExp)
+
+
+def may_have_dotted_name(value: ast.AST | str) -> bool:
+    """Tell whether a value may have a dotted name; of items those do that import: `__builtins__["__import__"]`."""
+    if isinstance(value, ast.Subscript):
+        return isinstance(value.slice, ast.Constant) and value.slice.value == "__import__"
+    return isinstance(value, _DOTTED)
+
 
 class Objects:
     """Attributes of one module's classes, and of the calls that made an object."""

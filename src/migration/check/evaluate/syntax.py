@@ -41,3 +41,16 @@ def slice_bound(node: ast.expr | None) -> str | None:
 def keyword_values(node: ast.Call, *names: str) -> list[ast.expr]:
     """Return the values of some keyword arguments, in the order of the call."""
     return [keyword.value for keyword in node.keywords if keyword.arg in names]
+
+
+def named_attribute(node: ast.Call) -> tuple[ast.expr | None, ast.expr | None]:
+    """Return what a call reads by name: `x` and `"y"` of `getattr(x, "y")` and of `attrgetter("y")(x)`."""
+    match node:
+        case ast.Call(func=ast.Name(id="getattr"), args=[base, attribute, *_]):
+            return base, attribute
+        case ast.Call(
+            func=ast.Call(func=ast.Name(id="attrgetter") | ast.Attribute(attr="attrgetter"), args=[attribute]),
+            args=[base],
+        ):
+            return base, attribute
+    return None, None

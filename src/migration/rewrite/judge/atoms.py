@@ -20,9 +20,10 @@ class Atom:
 
     Attributes:
         kind: One of TRACKED; or import, builtin, function, class, instance, container, pair (of a key and one of a
-            container's items), none, other.
+            container's items), none, other; raw, a reply in its SDK's own form, beside other.
         node: The call that makes a tracked object, the definition, or the container's display.
-        path: The attributes that were read from a tracked object or a container, such as ("chat", "completions").
+        path: The attributes that were read from a tracked object, a raw reply or a container, such as
+            ("chat", "completions").
         name: The dotted name of an import, or a builtin's name.
     """
 
@@ -46,4 +47,4 @@ def join(*values: Value) -> Value:
 
 def is_plain(value: Value) -> bool:
     """Tell whether a value needs no watch: it is no tracked object, and gives access to none."""
-    return all(atom.kind in ("none", "other", "import", "builtin", "instance", "factory") for atom in value)
+    return all(atom.kind in ("none", "other", "import", "builtin", "instance", "factory", "raw") for atom in value)

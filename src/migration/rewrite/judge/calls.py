@@ -56,6 +56,8 @@ class Calls(Expressions):
         arguments = self._arguments(node)
         self.state.receivers[node] = self.state.receivers.get(node, NOTHING) | func
         results = [self._call_one(atom, node, arguments) for atom in func]
+        if self.origins.get(node) == "raw":
+            results.append(UNKNOWN | {Atom(kind="raw", node=node)})
         return join(*results) if results else self._unread(node, arguments)
 
     def _arguments(self, node: ast.Call) -> Arguments:
@@ -108,7 +110,7 @@ class Calls(Expressions):
         self._unread(node, arguments)
         if atom.path in ((words.NARROWING,), (words.AS_SDK,)) and atom.kind in ("model", "factory"):
             return frozenset({Atom(kind=atom.kind, node=atom.node)})
-        if node in self.origins and atom.path[-1:] and atom.path[-1] in words.MODEL_METHODS:
+        if self.origins.get(node, "raw") != "raw" and atom.path[-1:] and atom.path[-1] in words.MODEL_METHODS:
             return frozenset({Atom(kind=self.origins[node], node=node)})
         if atom.kind in ("model", "reply", "chunk") and atom.path[-1:] not in {(m,) for m in words.MODEL_METHODS}:
             self.state.escape(frozenset({atom}), node, f"it is called as {ast.unparse(node.func)[:60]}")

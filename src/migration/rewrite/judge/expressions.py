@@ -153,6 +153,8 @@ class Expressions(ABC):
     def _attribute_of(self, atom: Atom, name: str, node: ast.AST) -> Value:
         if atom.kind in TRACKED:
             return self._attribute_of_tracked(atom, name, node)
+        if atom.kind == "raw":
+            return self.state.read_raw(atom, name, node) | UNKNOWN
         if atom.kind in ("import", "builtin"):
             return frozenset({Atom(kind="import", name=f"{atom.name}.{name}")})
         if atom.kind in ("container", "pair"):
@@ -180,7 +182,7 @@ class Expressions(ABC):
         if reads is None:
             return frozenset({Atom(kind=atom.kind, node=atom.node, path=path, name=atom.name)})
         if path in reads:
-            return UNKNOWN
+            return UNKNOWN | {Atom(kind="raw", node=atom.node)} if name == words.RAW else UNKNOWN
         if not any(read[: len(path)] == path for read in reads):
             self.state.escape(frozenset({atom}), node, f"its reply's .{'.'.join(path)} is read")
             return UNKNOWN
@@ -225,6 +227,8 @@ class Expressions(ABC):
             elif atom.kind in TRACKED or atom.path:
                 self.state.escape(frozenset({atom}), node, f"it is used in {_shown(node)}")
                 results |= UNKNOWN
+            elif atom.kind == "raw" and isinstance(index, ast.Constant):
+                results |= self.state.read_raw(atom, repr(index.value), node) | UNKNOWN
             elif atom.kind != "none":
                 results |= UNKNOWN
         return results

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from src.migration.rewrite.judge.atoms import GUARDED, NOTHING, UNKNOWN, Atom, Value, join
@@ -12,6 +12,7 @@ from src.migration.rewrite.judge.program import FUNCTIONS, all_parameters, field
 if TYPE_CHECKING:
     from src.migration.rewrite.judge.program import Function, Program
 
+DEEPEST_READ = 5  # attributes and items of a raw reply that are followed
 Key = tuple[object, ...]  # the kind of place first: global, cell, attribute, parameter, result, item
 
 
@@ -42,6 +43,7 @@ class State:
         leaks: The uses that are not understood, by the object's origin.
         receivers: What each call calls.
         patches: Where something of an SDK is replaced, each with what does it.
+        raw_reads: What is read from each reply in its SDK's own form: attributes and literal items, in turn.
         attribute_families: The families whose objects have an attribute, by its name.
     """
 
@@ -52,6 +54,7 @@ class State:
     leaks: dict[ast.AST, Leak] = field(default_factory=dict)
     receivers: dict[ast.AST, Value] = field(default_factory=dict)
     patches: dict[ast.AST, str] = field(default_factory=dict)
+    raw_reads: dict[ast.AST, dict[tuple[str, ...], int]] = field(default_factory=dict)
     attribute_families: dict[str, set[ast.AST | None]] = field(default_factory=dict)
 
     def get(self, *key: object) -> Value:
@@ -78,6 +81,13 @@ class State:
         families = self.attribute_families.get(name, set())
         related = [member for member in families if None in (member, family) or member is family]
         return join(*(self.get("attribute", member, name) for member in related))
+
+    def read_raw(self, raw: Atom, name: str, node: ast.AST) -> Value:
+        """Record a read of a raw reply and return what it gives; of what is deeper nothing is known."""
+        path = (*raw.path, name)
+        if raw.node is not None:
+            self.raw_reads.setdefault(raw.node, {}).setdefault(path, getattr(node, "lineno", 1))
+        return frozenset({replace(raw, path=path)}) if len(path) < DEEPEST_READ else NOTHING
 
     def items(self, container: ast.AST | None) -> Value:
         """Return what the items of a container can be."""

@@ -77,13 +77,14 @@ def objections_to(
         return [Objection(claim=None, reason="the new text is not understood")]
     mentions, inherited = mentions_in(users), mentions_in(bases)
     calls = mentions.calls | inherited.calls
-    old_state = _interpreted(texts.old, {}, calls)
+    old_state = _interpreted(texts.old, _raw_replies(texts), calls)
     new_state = _interpreted(texts.new, _origins(texts), calls)
     if old_state is None or new_state is None:
         return [Objection(claim=None, reason="the file is too intricate to be followed")]
     return [
         *_leaks(texts, new_state, before, after),
         *_patches(old_state, new_state),
+        *_invented_reads(texts, old_state, new_state, before, after),
         *_wrong_receivers(texts, old_state),
         *_unclear_results(texts.asked, new_state),
         *_uses_outside(texts.models, new_state, mentions, inherited),
@@ -112,6 +113,26 @@ def _origins(texts: _Texts) -> dict[ast.AST, str]:
         method = node.func.attr if isinstance(node.func, ast.Attribute) else ""
         origins[node] = "stream" if method in words.STREAM_METHODS else "reply"
     return origins
+
+
+def _raw_replies(texts: _Texts) -> dict[ast.AST, str]:
+    """Return the calls of the old text whose replies are whole, which are the SDK's own."""
+    new = _origins(texts)
+    return {texts.claimed[claim]: "raw" for claim, node in texts.asked.items() if new[node] == "reply"}
+
+
+def _invented_reads(texts: _Texts, old: State, new: State, before: str, after: str) -> list[Objection]:
+    """Return objections to reads of the SDK's own replies that the old text has not."""
+    objections = []
+    for claim, node in texts.asked.items():
+        known = old.raw_reads.get(texts.claimed[claim], {})
+        for path, line in new.raw_reads.get(node, {}).items():
+            if path not in known:
+                where = f"line {lines_before(before, after).get(line, line)}"
+                reason = f"{where}: {'.'.join(path)} of the SDK's own reply is read, which the program does not read"
+                objections.append(Objection(claim=claim, reason=reason))
+                break
+    return objections
 
 
 def _leaks(texts: _Texts, state: State, before: str, after: str) -> list[Objection]:

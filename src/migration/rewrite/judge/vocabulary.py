@@ -15,7 +15,8 @@ REPLY_READS = frozenset({
     ("content",), ("finish_reason",), ("model_name",), ("raw_response",), ("usage", "total_tokens"),
     ("usage", "input_tokens"), ("usage", "output_tokens"),
 })  # fmt: skip
-CHUNK_READS = REPLY_READS - {("raw_response",)}
+RAW = "raw_response"  # the reply in its SDK's own form
+CHUNK_READS = REPLY_READS - {(RAW,)}
 
 # Decorators that leave a function's parameters and results as they are.
 PLAIN_DECORATORS = frozenset({

@@ -166,7 +166,7 @@ class ClaudeModel(BaseModel):
             "top_p": request.top_p,
             "thinking": thinks,
             "stop_sequences": list(request.stop) or None,
-            "tools": [conversation.tool(tool) for tool in request.tools] or None,
+            "tools": (list(request.tools) if request.written else [*map(conversation.tool, request.tools)]) or None,
             "tool_choice": conversation.tool_choice(request, one_at_a_time=parallel is False),
             "output_config": _output_config(payload.get("output_config"), request, can),
             "extra_headers": _headers(payload.get("extra_headers"), betas),

@@ -7,10 +7,11 @@ an enum's number in place of its name, which Google's own servers send when they
 
 from __future__ import annotations
 
+import itertools
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from src.models.errors import EmptyResponse
+from src.models.errors import EmptyResponse, ModelError
 from src.models.protocols.generate_content import finish_reasons
 from src.models.transport import gateway_hooks, sse_repair
 
@@ -55,8 +56,9 @@ def _name_reasons(response: Any) -> None:
 def _clean_pieces(pieces: Callable[..., Iterator[bytes]], headers: Mapping[str, str], *size: Any) -> Iterator[bytes]:
     stream, lines = sse_repair.StreamRepair(), _Lines(headers)
     for piece in pieces(*size):
-        yield lines.feed(stream.feed(piece))
-    yield lines.feed(stream.flush()) + lines.flush()
+        yield from lines.feed(stream.feed(piece))
+    yield from lines.feed(stream.flush())
+    yield from lines.flush()
     lines.check_end()
 
 
@@ -65,8 +67,10 @@ async def _aclean_pieces(
 ) -> AsyncIterator[bytes]:
     stream, lines = sse_repair.StreamRepair(), _Lines(headers)
     async for piece in pieces(*size):
-        yield lines.feed(stream.feed(piece))
-    yield lines.feed(stream.flush()) + lines.flush()
+        for cleaned in lines.feed(stream.feed(piece)):
+            yield cleaned
+    for cleaned in itertools.chain(lines.feed(stream.flush()), lines.flush()):
+        yield cleaned
     lines.check_end()
 
 
@@ -78,14 +82,23 @@ class _Lines:
         self._rest = b""
         self._is_empty = True
 
-    def feed(self, piece: bytes) -> bytes:
-        """Take the next piece; return the whole lines that it completes."""
+    def feed(self, piece: bytes) -> Iterator[bytes]:
+        """Take the next piece; yield the whole lines that it completes, and raise an error after those before it."""
         *whole, self._rest = (self._rest + piece).split(b"\n")
-        return b"".join(self._line(line) for line in whole)
+        return self._cleaned(whole)
 
-    def flush(self) -> bytes:
-        """Return the last line where it has no end of line."""
-        return self._line(self._rest) if self._rest else b""
+    def flush(self) -> Iterator[bytes]:
+        """Yield the last line where it has no end of line."""
+        return self._cleaned([self._rest] if self._rest else [])
+
+    def _cleaned(self, lines: list[bytes]) -> Iterator[bytes]:
+        ready: list[bytes] = []
+        try:
+            ready.extend(self._line(line) for line in lines)
+        except ModelError:  # what came before it has been written by the model, and is the caller's
+            yield b"".join(ready)
+            raise
+        yield b"".join(ready)
 
     def check_end(self) -> None:
         """Raise EmptyResponse where a stream has ended without any data."""

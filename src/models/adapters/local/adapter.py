@@ -123,7 +123,8 @@ def _known_name(name: str) -> str:
 
 def _checked(reply: Any) -> Any:
     """Return a reply, or raise the error that it is."""
-    if isinstance(reply, dict) and "error" in reply:
-        detail = reply["error"]
-        raise classify.from_status(detail.get("code") if isinstance(detail, dict) else 500, reply)
-    return reply
+    detail = reply.get("error") if isinstance(reply, dict) else None
+    if not detail:
+        return reply
+    code = detail.get("code") if isinstance(detail, dict) else 500
+    raise classify.from_status(code if type(code) is int else None, reply)
