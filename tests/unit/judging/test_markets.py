@@ -47,7 +47,7 @@ def test_files_are_named_by_their_market(symbols: str, csv_options: list[str], f
         ("A,B", ["a.csv", "b.csv"], "say whose they are, as --csv A=a.csv"),
         ("A,B", ["A=a.csv"], "B has no prices: give --csv B=FILE"),
         ("A,B", ["A=a.csv", "A=b.csv", "B=b.csv"], "two files of A"),
-        ("A,B", ["A=a.csv", "C=c.csv"], "of a market that is not asked for: A, B"),
+        ("A,B", ["A=a.csv", "C=c.csv"], "of a market that was not named: A, B"),
         ("A,B", ["A=a.csv", "B="], "--csv B= names no file"),
         ("A,,B", ["{symbol}.csv"], "names no market at one of its commas"),
         ("A,A", ["{symbol}.csv"], "A is named twice"),
