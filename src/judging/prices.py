@@ -27,7 +27,6 @@ class PriceSeries:
     close: Any
     source: str
     symbol: str | None = None
-    last_close_ns: int | None = None
     _splits: Any = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
