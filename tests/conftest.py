@@ -78,6 +78,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
+    gc.disable()  # while hundreds of thousands of objects come that stay: searching them took a fifth of that time
     worker: dict[str, Any] | None = getattr(session.config, "workerinput", None)  # of pytest-xdist
     if worker is not None and first_imports.is_of_all_tests(session.config.args):
         first_imports.import_all(int(worker["workerid"].removeprefix("gw")), worker["workercount"])
@@ -93,6 +94,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 def pytest_collection_finish() -> None:
     """Leave what was imported out of the search for garbage, and search seldom: it took a twentieth of all time."""
     gc.freeze()
+    gc.enable()
     gc.set_threshold(20_000, 10, 10)
 
 

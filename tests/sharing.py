@@ -16,15 +16,21 @@ if TYPE_CHECKING:
 def made_once(tmp_path_factory: pytest.TempPathFactory, name: str, make: Callable[[Path], None]) -> Path:
     """Return a folder that `make` has filled; the first process to ask fills it, and the others wait.
 
-    It is one for all processes, so tests must not change what is in it.
+    It is one for all processes, so tests must not change what is in it. Where filling it fails once, it does for all.
     """
     base = tmp_path_factory.getbasetemp()
     shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base  # pytest-xdist: one folder below it a process
-    folder, is_filled = shared / name, shared / f"{name}.filled"
+    folder, is_filled, failure = shared / name, shared / f"{name}.filled", shared / f"{name}.failed"
     with (shared / f"{name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
+        if failure.exists():
+            raise RuntimeError(f"{name}: {failure.read_text(encoding='utf-8')}")
         if not is_filled.exists():
             folder.mkdir()
-            make(folder)
+            try:
+                make(folder)
+            except BaseException as error:  # an assertion, a timeout of pytest's, an interruption
+                failure.write_text(f"{type(error).__name__}: {error}", encoding="utf-8")
+                raise
             is_filled.touch()
     return folder

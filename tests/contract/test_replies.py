@@ -346,7 +346,7 @@ def test_an_empty_reply_is_asked_for_again(
 
 
 def test_a_long_prompt_arrives_whole(model: BaseModel, dialect: Dialect, wire: Wire, call: Caller) -> None:
-    prompt = "price 1234.5 | " * rounds(15_000, 70_000)  # a megabyte
+    prompt = "price 1234.5 | " * rounds(5_000, 70_000)  # a megabyte in a long run
     wire.say(dialect.reply(Says()))
     call.ask(model, None, prompt)
     assert dialect.parse_request(wire.received[0]).texts == [prompt]

@@ -48,14 +48,14 @@ _unanswered: dict[
 ] = {}  # by host: when its version was asked for last, and how often without an answer
 
 
-def version_of(request: Request, destination: Destination) -> str | None:
+def version_of(request: Request, destination: Destination, *, in_pause: bool = False) -> str | None:
     """Return a server's version; None where it does not say.
 
     One that does not answer keeps the version that it named before, and is asked again after a pause: 30 s, then twice
-    as long each time, up to 15 minutes.
+    as long each time, up to 15 minutes. With `in_pause` it is asked now, and the pause stays what it was.
     """
     version = _recall(destination, _HEALTH)
-    if version is None and _may_ask(destination):
+    if version is None and (in_pause or _may_ask(destination)):
         reply = _without_keys(request, _HEALTH)
         content = reply.json() if reply.status == 200 else None
         text = content.get("version") if isinstance(content, dict) else None
@@ -63,7 +63,7 @@ def version_of(request: Request, destination: Destination) -> str | None:
         if version is not None or reply.status in _MISSING:
             version = version or ""
             _remember(destination, _HEALTH, version)
-        else:
+        elif not in_pause:
             _pause(destination)
     if version is None:
         version = _recall(destination, _HEALTH, however_old=True)
@@ -74,6 +74,13 @@ def ask_again(destination: Destination) -> None:
     """Ask a server for its version at the next occasion: it took nothing just now, so it may be on its way back."""
     with _lock:
         _unanswered.pop(destination.api_url or "", None)
+
+
+def questions_in_vain(destination: Destination) -> int:
+    """Return how often in a row a server that never named its version has been asked for it without an answer."""
+    with _lock:
+        is_known = (destination.api_url or "", _HEALTH) in _known
+        return 0 if is_known else _unanswered.get(destination.api_url or "", (0.0, 0))[1]
 
 
 def parsed_version(version: str | None) -> tuple[int, ...] | None:

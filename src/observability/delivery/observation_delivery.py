@@ -51,7 +51,7 @@ class ObservationDelivery:
             batch = self._read_batch()
             more = batch.more
             if batch.rows:
-                outcome = self._send(batch.rows)
+                outcome = self._requests.check_server(batch.rows) or self._send(batch.rows)
                 if outcome.answer is not Answer.ACCEPTED or channel.state.stopped:
                     return outcome
             channel.renew()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from src.observability.delivery.genai_conventions import follow_conventions
 from src.observability.delivery.http_post import Answer, Outcome, post_traces
-from src.observability.delivery.langfuse_server import ask_again
+from src.observability.delivery.langfuse_server import ask_again, questions_in_vain, version_of
 from src.observability.delivery.media import MediaUploader
 from src.observability.delivery.partial_costs import with_remark
 from src.observability.delivery.plain_metadata import needs_plain_texts, with_plain_texts
@@ -32,6 +32,23 @@ class ObservationRequests:
     def __init__(self, channel: Channel) -> None:
         self._channel = channel
         self._media = MediaUploader()
+
+    def check_server(self, rows: Sequence[BatchRow]) -> Outcome | None:
+        """Return why rows are not sent now, None where they are.
+
+        A server that did not answer for its version just now may be about to start, and would take rows a moment later
+        in a form that its version does not read. So it gets an empty request first, and is asked again if it took that.
+        """
+        channel = self._channel
+        before = questions_in_vain(channel.destination)
+        needs_plain_texts(rows, channel)  # asks for the version
+        if questions_in_vain(channel.destination) <= before:
+            return None
+        outcome = self.post(otlp.build_request(()), 0)
+        if outcome.answer in (Answer.RETRY_LATER, Answer.MISCONFIGURED):
+            return outcome
+        version_of(channel.request, channel.destination, in_pause=True)
+        return None
 
     def encode(self, rows: Sequence[BatchRow]) -> bytes:
         """Return an ExportTraceServiceRequest: neighbours with the same resource and scope share their envelope.

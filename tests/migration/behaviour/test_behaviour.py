@@ -29,6 +29,7 @@ ROOT = Path(__file__).resolve().parents[3]
 MIGRATE = ROOT / "scripts" / "migrate_to_factory.py"
 CHECK = ROOT / "scripts" / "check_direct_calls.py"
 LEFT_OVER = 20
+pytestmark = pytest.mark.timeout(1_800)  # the first test waits for the migration of all programs
 DONE_WORDS = ("migrated", "review")  # of a site that was rewritten; the second tells what a person should read again
 
 
@@ -52,7 +53,7 @@ class Migrated:
 
 def run_script(script: Path, *arguments: str | Path, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
     words = [sys.executable, str(script), *(str(argument) for argument in arguments)]
-    return subprocess.run(words, capture_output=True, text=True, check=False, timeout=240, cwd=cwd)
+    return subprocess.run(words, capture_output=True, text=True, check=False, timeout=1_500, cwd=cwd)
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 import pytest
-from scipy.stats import binomtest
 
 from src.observability.alerts import budgets, measures, messages
 from src.observability.alerts.budgets import BudgetState
@@ -44,6 +43,8 @@ def test_a_cost_whose_part_is_not_known_is_at_least(tmp_path: Path) -> None:
 
 
 def test_an_error_rate_says_its_n_and_interval(tmp_path: Path) -> None:
+    from scipy.stats import binomtest
+
     add_calls(tmp_path / "t.db", 16, level="ERROR", error_category="timeout", agent="whale")
     add_calls(tmp_path / "t.db", 36, agent="whale")
     add_calls(tmp_path / "t.db", 100, agent="other")
@@ -264,6 +265,8 @@ def test_the_file_is_the_named_one_or_the_projects_own(tmp_path: Path) -> None:
 
 
 def test_wilsons_interval_holds_at_its_ends() -> None:
+    from scipy.stats import binomtest
+
     for hits in (0, 10):
         assert wilson(hits, 10) == pytest.approx(tuple(binomtest(hits, 10).proportion_ci(method="wilson")), abs=1e-6)
 

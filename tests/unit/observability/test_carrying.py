@@ -100,7 +100,7 @@ def test_work_in_other_processes_stays_under_its_parent(method: str, spool: Spoo
             assert pool.submit(work, "alone").result() == "alone"
         process = context.Process(target=carry(work), args=("p3",))
         process.start()
-        process.join(30)
+        process.join(200)
         assert process.exitcode == 0
     assert sorted(set(children(spool, run.id)) - {"alone"}) == ["p1", "p2", "p3"]
     for row in spool.rows_after(0):

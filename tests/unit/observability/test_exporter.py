@@ -182,8 +182,9 @@ def test_wrong_keys_drop_nothing_and_name_the_variables(
 def test_two_exporters_on_one_store_deliver_each_row_once(spool: Spool, langfuse: Langfuse) -> None:
     for number in range(600):
         spool.append(record(number))
-    exporters = [Exporter(Spool(spool.path), [destination_of(langfuse)]) for _ in range(2)]
-    threads = [threading.Thread(target=exporter.flush, args=(20,)) for exporter in exporters]
+    patient = replace(destination_of(langfuse), timeout_s=250.0)  # a request without a response in time is sent again
+    exporters = [Exporter(Spool(spool.path), [patient]) for _ in range(2)]
+    threads = [threading.Thread(target=exporter.flush, args=(200,)) for exporter in exporters]
     for thread in threads:
         thread.start()
     for thread in threads:

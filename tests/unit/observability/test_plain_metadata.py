@@ -109,9 +109,23 @@ def test_a_server_that_does_not_answer_for_its_version_is_not_asked_at_each_deli
     with LangfuseServer() as langfuse:
         langfuse.answer = lambda request: Reply(504) if is_health(request) else None
         assert send(3, langfuse, monkeypatch) == ['"a"'] * 3
-        assert asked(langfuse) == 1
+        assert asked(langfuse) == 2  # again once it has taken an empty request, and is up
         monkeypatch.setattr(langfuse_server, "_FIRST_PAUSE_S", 0.0)
         langfuse.answer = lambda _: None
+        assert send(2, langfuse, monkeypatch) == ["a", "a"]
+        assert asked(langfuse) == 3
+
+
+def test_a_server_that_comes_back_between_the_question_and_the_delivery_gets_the_form_of_its_version(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def answer(request: Received) -> Reply | None:
+        if is_health(request) and asked(langfuse) == 1:
+            return Reply(503)
+        return None
+
+    with LangfuseServer() as langfuse:
+        langfuse.answer = answer
         assert send(2, langfuse, monkeypatch) == ["a", "a"]
         assert asked(langfuse) == 2
 

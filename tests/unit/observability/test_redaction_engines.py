@@ -248,6 +248,58 @@ def test_a_child_that_is_forked_amid_the_preparation_gets_the_fast_engine(pause_
     assert (done.returncode, done.stderr) == (0, "")
 
 
+FORK_AMID_AN_IMPORT = """
+import importlib.util, os, sys, threading, time
+from src.observability.redaction.engine import preparation
+begun = threading.Event()
+{constants}
+class Finder:
+    def find_spec(self, name, *_):
+        if name != "hyperscan" or self not in sys.meta_path:
+            return None
+        sys.meta_path.remove(self)
+        spec = importlib.util.find_spec(name)
+        original = spec.loader.exec_module
+        def execute(module):
+            begun.set()
+            {amid}
+            original(module)
+        spec.loader.exec_module = execute
+        return spec
+sys.meta_path.insert(0, Finder())
+def fork():
+    child = os.fork()
+    if child == 0:
+        for _ in range(6_000 * {is_prepared}):
+            if preparation.prepared_engine() is not None:
+                os._exit(0)
+            time.sleep(0.01)
+        os._exit({is_prepared})
+    raise SystemExit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+{then}
+"""
+
+
+@needs_fast
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
+@pytest.mark.parametrize(
+    "parts",
+    [
+        {"constants": "preparation._LOOK_EACH_S = 0.05", "amid": "time.sleep(0.4)", "is_prepared": 1,
+         "then": "preparation.prepared_engine(); begun.wait(); fork()"},
+        {"constants": "preparation._LOOK_EACH_S, preparation._LONGEST_WAIT_S = 0.05, 1_000",
+         "amid": "preparation.prepared_engine(); time.sleep(0.4); fork()", "is_prepared": 0,
+         "then": "import hyperscan"},
+    ],
+    ids=["an import takes long", "the preparation waits for the import of the thread that forks"],
+)  # fmt: skip
+def test_a_fork_amid_an_import(parts: dict[str, object]) -> None:
+    program = FORK_AMID_AN_IMPORT.format(**parts)
+    command = [sys.executable, "-W", "ignore:This process:DeprecationWarning", "-c", program]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=100)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_threads_share_an_engine() -> None:
     redactor = Redactor()
     results: list[str] = []

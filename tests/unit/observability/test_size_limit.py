@@ -53,7 +53,7 @@ def test_what_is_only_here_goes_a_week_after_the_first_notice(tmp_path: Path, ca
         fill(spool, 30, 80)
     assert spool.stats().bytes > LIMIT
     assert len(numbers(spool)) == 80
-    messages = [record.getMessage() for record in caplog.records]
+    messages = [record.getMessage() for record in caplog.records if record.name == "moondev.spool"]
     assert "only copy; these stay until 2025-12-01 16:00 UTC" in messages[0]
     assert messages[-1].startswith(f"The trace store {spool.path}: 1")  # above 100%
     now[0] += 86_400
