@@ -328,7 +328,7 @@ def test_a_file_of_budgets_in_json_has_each_limit_once(
     file = tmp_path / "budgets.json"
     file.write_text('{"budget": [{"window": "day", "limit_usd": 0.000001, "limit_usd": 500}]}')
     monkeypatch.setenv("MOONDEV_BUDGETS", str(file))
-    with pytest.raises(InvalidRequest, match="limit_usd.* occurs more than once"):
+    with pytest.raises(InvalidRequest, match=r"limit_usd.* occurs more than once"):
         ask()
     monkeypatch.setenv("MOONDEV_BUDGETS", "~nobody-of-this-name/budgets.toml")
     with pytest.raises(InvalidRequest, match="MOONDEV_BUDGETS"):
