@@ -188,7 +188,7 @@ def test_what_cannot_be_planned_says_why() -> None:
         planned(walk(), deciders, "15m")
     with pytest.raises(ValueError, match="is no rule: give one of rule:hold"):
         deciders_named(["rule:astrology"], swarm=False)
-    with pytest.raises(ValueError, match="names nobody"):
+    with pytest.raises(ValueError, match="names no model"):
         deciders_named([], swarm=False)
 
 
