@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from typing import Annotated, Any, Final, Literal, TypeAlias
 
 import pydantic
 
 LONGEST_REASONING = 240
+_LONGEST_STATEMENT: Final = 40
+_DEEPEST: Final = 8
+_DECIDING: Final = re.compile("action|decision|signal|recommend|verdict|final", re.IGNORECASE)
+_SIDED: Final = re.compile("(?:final_?)?(?:action|decision|signal|side|direction|position|trade)", re.IGNORECASE)
+_SIDES: Final = {"LONG": "BUY", "SHORT": "SELL"}
 _MEANINGS: Final = {"BUY": "BUY", "SELL": "SELL", "NOTHING": "NOTHING", "ABSTAIN": "ABSTAIN", "HOLD": "NOTHING"}
 
 
@@ -52,11 +58,33 @@ def refuse_other_action(value: object) -> None:
     if not isinstance(value, Mapping) or not isinstance(value.get("action"), str):
         return
     action = value["action"].strip().upper()
-    for name, item in value.items():
-        for word in item if isinstance(item, list) else [item]:
-            meaning = _MEANINGS.get(word.strip().upper()) if isinstance(word, str) else None
-            if meaning not in (None, action) and name not in ("action", "reasoning"):
-                raise ValueError(f"{name!r:.40} says {word.strip():.20}, and action says {action:.20}")
+    rest = {name: item for name, item in value.items() if name not in ("action", "reasoning")}
+    for name, text in _named_texts(rest, "", 0):
+        if _meanings(name, text) - {action}:
+            raise ValueError(f"{name!r:.40} says {text.strip():.20}, and action says {action:.20}")
+
+
+def _named_texts(value: object, name: str, depth: int) -> Iterator[tuple[str, str]]:
+    """Yield the texts of a value, each with the key that it stands under."""
+    if isinstance(value, str):
+        yield name, value
+    elif depth < _DEEPEST and isinstance(value, Mapping):
+        for key, item in value.items():
+            yield from _named_texts(item, str(key), depth + 1)
+    elif depth < _DEEPEST and isinstance(value, list):
+        for item in value:
+            yield from _named_texts(item, name, depth + 1)
+
+
+def _meanings(name: str, text: str) -> set[str]:
+    """Return the actions that a text states: one word alone, or any in a short text whose key names a decision."""
+    if len(text) > _LONGEST_STATEMENT:
+        return set()
+    word = text.strip().strip(".!").upper()
+    if word in _SIDES:
+        return {_SIDES[word]} if _SIDED.fullmatch(name) else set()  # a "horizon" is short, too
+    words = re.findall(r"[A-Z]+", word) if _DECIDING.search(name) else [word]
+    return {_MEANINGS[item] for item in words if item in _MEANINGS}
 
 
 class Decision(pydantic.BaseModel):

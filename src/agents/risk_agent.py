@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 from src.agents.base_agent import BaseAgent
 from src.agents.ledger_entries import write_risk_decisions
 from src.agents.risk import money
+from src.agents.risk.contradictions import contradicts_override
 from src.agents.risk.opinions import Answer, Inquiry, RiskOpinion
 from src.agents.risk_rules import (
     Breach,
@@ -152,6 +153,7 @@ class RiskAgent(BaseAgent):
             self.allow_override is True
             and opinion.override is True
             and opinion.confidence >= self.override_confidence
+            and not contradicts_override(opinion.comment)
             and bool(judgement.breaches)
             and not any(breach.final for breach in judgement.breaches)
         )

@@ -303,6 +303,10 @@ def _remark(summary: Summary, settlement: Settlement | None) -> None:
         note(f"now: {event_line(event)}")
     for name, time_ns in ({} if settlement is None else settlement.blocked).items():
         note(f"{name} is needed too, from {_minute(time_ns)} UTC on: give all at once (--csv A=FILE --csv B=FILE).")
+    unfilled = {item.id for item in summary.waiting}
+    waiting = {} if settlement is None else settlement.waiting
+    for reason in sorted({reason for name, reason in waiting.items() if name not in unfilled}):  # of positions
+        note(f"{reason}.")
     if settlement is None and summary.waiting:
         note("--csv FILE or --live EXCHANGE settles what waits.")
     for breach in summary.judgement.breaches:

@@ -50,6 +50,14 @@ class PriceSeries:
         first, last = numpy.searchsorted(self._splits, (after, upto), side="right")
         return bool(last > first)
 
+    def split_after(self, time_ns: int) -> int | None:
+        """Return when the first bar opens as after a split, of those that open later than a time; None for none."""
+        import numpy
+
+        opens = self.open_ns[self._splits]
+        place = int(numpy.searchsorted(opens, time_ns, side="right"))
+        return int(opens[place]) if place < len(opens) else None
+
     def last_before(self, time_ns: int) -> int | None:
         """Return the place of the newest bar that opens before a time; None where there is none."""
         index = self.first_at_or_after(time_ns) - 1

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import re
+import time
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from src.models import capabilities, embedded_model
+from src.models.pricing import user_prices
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from src.models.capabilities import Capabilities
+    from src.models.pricing.price_list import PriceList
 
 # Names of listed models that do not answer a chat with text, and of fine-tuned models.
 _NO_CHAT_MODEL = re.compile(
@@ -23,6 +26,8 @@ _NO_CHAT_MODEL = re.compile(
 )
 # The names of a provider's own models, where its list also has models of others.
 _OWN_MODELS = {"gemini": re.compile(r"(models/)?(gemini|gemma|learnlm)")}
+
+_SLOT_S = 600  # some prices depend on the hour
 
 
 def is_chat_model(provider: str, name: str) -> bool:
@@ -66,7 +71,8 @@ def models(provider: str) -> tuple[KnownModel, ...]:
     """Return the known models of a provider, sorted by name; empty where the catalogue does not list it."""
     if provider == "local":
         return (KnownModel(name=embedded_model.name(), input_price=0.0, output_price=0.0),)
-    return _models(provider)
+    table = user_prices.configured()
+    return _models(provider, table, int(time.time() // _SLOT_S))
 
 
 def legacy_models(provider: str) -> dict[str, dict[str, Any]]:
@@ -89,12 +95,12 @@ class KnownModels:
 
 
 @lru_cache(maxsize=32)
-def _models(provider: str) -> tuple[KnownModel, ...]:
+def _models(provider: str, table: object, slot: int) -> tuple[KnownModel, ...]:  # noqa: ARG001 - parts of the key
     from src.models.pricing.catalogue_prices import CATALOGUE_NAMES
     from src.models.providers import PROVIDERS
 
     name = CATALOGUE_NAMES.get(provider, provider)
-    chat_models = [_known_model(entry) for entry in _entries(name) if is_chat_model(provider, entry.id)]
+    chat_models = [_known_model(provider, entry) for entry in _entries(name) if is_chat_model(provider, entry.id)]
     row = PROVIDERS.get(provider)
     default = row.default_model if row else ""
     if default and default not in {model.name for model in chat_models}:
@@ -104,32 +110,36 @@ def _models(provider: str) -> tuple[KnownModel, ...]:
 
 def _entries(name: str) -> Iterator[Any]:
     """Yield the catalogue's entries of a provider's models that answer with text."""
+    from datetime import UTC, datetime
+
     from genai_prices import data_snapshot
 
+    now = datetime.now(UTC)
     for provider in data_snapshot.get_snapshot().providers:
         if provider.id == name:
-            yield from (model for model in provider.models if _price_of(model, "output_mtok") is not None)
+            yield from (entry for entry in provider.models if entry.get_prices(now).output_mtok is not None)
 
 
-def _known_model(entry: Any, name: str | None = None) -> KnownModel:
+def _known_model(provider: str, entry: Any, name: str | None = None) -> KnownModel:
+    """Return a model of the catalogue with the prices that its calls have, of the user's own table too."""
+    from src.models.pricing.prices import known_prices
+
+    name = name or entry.id
+    prices = known_prices(provider, (name,), None, time.time())
     return KnownModel(
-        name=name or entry.id,
+        name=name,
         title=entry.name or "",
         description=" ".join((entry.description or "").split()),
         context=entry.context_window,
-        input_price=_price_of(entry, "input_mtok"),
-        output_price=_price_of(entry, "output_mtok"),
+        input_price=_per_million(prices, "input"),
+        output_price=_per_million(prices, "output"),
         deprecated=bool(entry.deprecated),
     )
 
 
-def _price_of(entry: Any, kind: str) -> float | None:
-    from datetime import UTC, datetime
-
-    price = getattr(entry.get_prices(datetime.now(UTC)), kind, None)
-    if price is None:
-        return None
-    return float(getattr(price, "base", price))
+def _per_million(prices: PriceList | None, unit: str) -> float | None:
+    rate = None if prices is None else prices.rates.get(unit)
+    return None if rate is None else float(rate.dollars * 1_000_000)
 
 
 def look_up(provider: str, name: str) -> KnownModel:
@@ -144,7 +154,7 @@ def look_up(provider: str, name: str) -> KnownModel:
         )
     except LookupError:
         return KnownModel(name=name)
-    return _known_model(entry, name)
+    return _known_model(provider, entry, name)
 
 
 def _dollars(price: float | None) -> str | None:

@@ -239,6 +239,24 @@ def test_what_a_member_adds_to_open_decisions_is_not_zero(tmp_path: Path) -> Non
     assert [(rows[name]["changed"], rows[name]["value"]) for name in ("m0", "m2")] == [("1", ""), ("0", "0.0")]
 
 
+def test_a_cost_of_which_only_0_is_known_is_unknown(tmp_path: Path) -> None:
+    path = tmp_path / "t.db"
+    spool, (_, decision, _) = Spool(path), Maker(1).run(1)
+    free = [MemberVote(member=name, action="BUY", cost_usd=0.0) for name in ("m0", "m1")]
+    spool.append_ledger(
+        replace(decision, action="BUY", status="decided", votes=write_votes(free), cost_usd=0.0, cost_unknown=True)
+    )
+    paid = [MemberVote(member=name, action="BUY", cost_usd=None) for name in ("m0", "m1")]
+    spool.append_ledger(replace(decision, id="f" * 32, action="BUY", status="decided", votes=write_votes(paid)))
+    spool.close()
+    with opened(Content(stores=open_stores([path]))) as client:
+        for page in ("swarm", "decisions", "accuracy"):
+            assert "≥ $0<" not in client.get(f"/{page}").text, page
+        assert {row["cost_usd"] for row in table(client, "/swarm/members.csv")} == {""}
+        costs = [(row["cost_usd"], row["cost_usd_at_least"]) for row in table(client, "/decisions/decisions.csv")]
+        assert ("", "true") in costs
+
+
 def test_a_store_with_an_odd_name_is_reached_by_every_link(tmp_path: Path) -> None:
     first, second = tmp_path / "first.db", tmp_path / "a & b+c.db"
     Spool(first).close()

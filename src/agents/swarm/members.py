@@ -35,11 +35,18 @@ class Member:
         """Refuse a weight with which no vote can be counted, before anything is asked and paid for."""
         weight: object = self.weight
         is_number = isinstance(weight, numbers.Real | Decimal) and not isinstance(weight, bool)
-        if not is_number or not math.isfinite(self.weight) or not 0 < float(self.weight) < math.inf:
+        if not is_number or not 0 < _as_float(self.weight) < math.inf:
             name = self.label or self.model
             raise ValueError(f"The weight of {name} is {weight!r}: give a finite number above 0, such as 1 or 2.5.")
         if not isinstance(weight, int | float):  # a fraction, a decimal, a number of numpy's: results are JSON
             object.__setattr__(self, "weight", float(self.weight))
+
+
+def _as_float(weight: float) -> float:
+    try:
+        return float(weight)
+    except OverflowError:
+        return math.inf
 
 
 _BRIEFS = (

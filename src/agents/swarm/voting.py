@@ -87,7 +87,7 @@ def count(votes: Sequence[Vote], quorum: float = 0.5) -> Consensus:
         return _nothing(votes, f"tie between {tied}")
     winner, weight = ranked[0]
     backers = [vote for vote in cast if vote.action == winner]
-    confidence = sum(vote.weight * (vote.confidence or 0) for vote in backers) / weight
+    confidence = sum(vote.weight / weight * (vote.confidence or 0) for vote in backers)  # of weights up to 1e308
     reason = f"{winner} by {len(backers)} of {len(cast)} votes ({_share(weight, voted)} of the weight that voted)"
     return Consensus(
         action=winner,

@@ -39,7 +39,7 @@ COLUMNS: Final = (
 
 def accuracy_row(row: Accuracy) -> tuple[Any, ...]:
     """Return the figures of a group, in the order of `COLUMNS`."""
-    least = AtLeast if row.cost_unknown else _same
+    least = _known_part if row.cost_unknown else _same
     return (
         row.decisions,
         row.n,
@@ -55,6 +55,10 @@ def accuracy_row(row: Accuracy) -> tuple[Any, ...]:
         least(row.cost_per_hit) if row.cost_per_hit is not None else None,
         verdict(row) + (", stands out" if row.stands_out else ""),
     )
+
+
+def _known_part(value: float | None) -> AtLeast:
+    return AtLeast(value or None)  # where 0 is known, nothing is
 
 
 def _same(value: Any) -> Any:

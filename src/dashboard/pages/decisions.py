@@ -78,7 +78,7 @@ def _build(context: Context) -> Page:
 
 def _row(context: Context, entry: Entry, _: int) -> tuple[Any, ...]:
     decision, outcome = entry.decision, outcome_of(entry, context.filters.horizon)
-    cost = AtLeast(decision.cost_usd) if decision.cost_unknown else decision.cost_usd
+    cost = AtLeast(decision.cost_usd or None) if decision.cost_unknown else decision.cost_usd
     return (
         decision.as_of_ns,
         decision.symbol,
@@ -102,7 +102,7 @@ def _row(context: Context, entry: Entry, _: int) -> tuple[Any, ...]:
 def decision_figures(decisions: Chosen) -> tuple[Figure, ...]:
     """Return the headline figures of decisions."""
     total = accuracy_of("all", decisions.judged())
-    cost = AtLeast(total.cost_usd) if total.cost_unknown else total.cost_usd
+    cost = AtLeast(total.cost_usd or None) if total.cost_unknown else total.cost_usd
     return (
         Figure("decisions", "Decisions", total.decisions, "count", total.decisions, "decisions"),
         Figure("resolved", "Judged trades", total.n, "count", total.decisions, "decisions", "BUY and SELL"),

@@ -72,7 +72,7 @@ def _figures(swarm: Swarm, consensus: Track, members: list[MemberFigures]) -> tu
         Figure("decisions", "Swarm decisions", len(swarm), "count", len(swarm), "decisions"),
         Figure("hit_rate", "Went their way", consensus.hit_rate, "interval", consensus.n, "judged trades"),
         Figure("net_return", "Mean net return", consensus.net_return, "points_interval", consensus.n, "judged trades"),
-        Figure("cost_usd", "Cost of all votes", AtLeast(cost) if unpriced else cost, "money", votes, "votes"),
+        Figure("cost_usd", "Cost of all votes", AtLeast(cost or None) if unpriced else cost, "money", votes, "votes"),
     )
 
 
@@ -113,7 +113,7 @@ def _ways(context: Context, swarm: Swarm, consensus: Track) -> Panel:
 def _values(members: list[MemberFigures]) -> Panel:
     rows = []
     for item in members:
-        least = AtLeast(item.cost_usd) if item.unpriced else item.cost_usd
+        least = AtLeast(item.cost_usd or None) if item.unpriced else item.cost_usd
         priced = item.asked - item.unpriced
         per_vote = item.cost_usd / priced if item.cost_usd is not None and priced else None
         rows.append((item.name, item.asked, item.votes, item.failed, item.changed, item.judged, item.value, least,

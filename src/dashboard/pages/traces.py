@@ -145,7 +145,7 @@ def trace_row(context: Context, line: traces.TraceLine) -> tuple[Any, ...]:
 
 def cost(known: float | None, unpriced: int) -> Any:
     """Return a cost that says whether a part of it is unknown."""
-    return AtLeast(known) if unpriced else known
+    return AtLeast(known or None) if unpriced else known
 
 
 def _figures(total: traces.TraceTotals) -> tuple[Figure, ...]:

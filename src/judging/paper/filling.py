@@ -99,7 +99,15 @@ class Filler:
             lanes.setdefault(market_key(decision.symbol), []).append(decision)
         last_ns = account.last_ns
         self.lanes = [
-            Lane(key, orders, markets.get(key), account.positions.get(key), settled_ns=settled_ns, last_ns=last_ns)
+            Lane(
+                key,
+                orders,
+                markets.get(key),
+                account.positions.get(key),
+                settled_ns=settled_ns,
+                last_ns=last_ns,
+                stops_at_splits=terms.run_id is None,
+            )
             for key, orders in lanes.items()
         ]
 
@@ -109,7 +117,7 @@ class Filler:
             while self._advance():
                 pass
         for lane in self.lanes:
-            self._filling.waiting.update(lane.waiting())
+            self._filling.waiting.update(lane.waiting(self._account.positions.get(lane.key)))
         return self._filling
 
     def known_until_ns(self) -> int:

@@ -49,6 +49,7 @@ class Lane:
         position: The position at the beginning.
         settled_ns: Until when the bars were looked at before.
         last_ns: When the book's last event was.
+        stops_at_splits: Whether a position is not taken through a change of prices as by a split.
 
     Attributes:
         orders: The decisions in the order of the data that they saw.
@@ -65,8 +66,10 @@ class Lane:
         *,
         settled_ns: int,
         last_ns: int,
+        stops_at_splits: bool = True,
     ) -> None:
         self.key = key
+        self._stops_at_splits = stops_at_splits
         self._problem = NO_PRICES if market is None else _problem(market, orders, position, settled_ns)
         self.market = None if self._problem else market
         self.orders = sorted(orders, key=lambda decision: decision.as_of_ns)
@@ -103,7 +106,15 @@ class Lane:
         if self.market is None or not len(self.market.prices):
             return None
         steps = [step for step in self._steps(self.market, position) if step is not None]
-        return min(steps, key=lambda step: (step.time_ns, step.phase)) if steps else None
+        step = min(steps, key=lambda step: (step.time_ns, step.phase)) if steps else None
+        split_ns = self.split_ns(position)
+        return None if step is None or (split_ns is not None and step.time_ns >= split_ns) else step
+
+    def split_ns(self, position: Position | None) -> int | None:
+        """Return when the prices of a position change as by a split, through which its size is not known."""
+        if position is None or self.market is None or not self._stops_at_splits:
+            return None
+        return self.market.prices.split_after(max(position.since_ns, self._settled_ns))
 
     def _steps(self, market: Market, position: Position | None) -> Iterator[Step | None]:
         order = self._order(market)
@@ -161,22 +172,35 @@ class Lane:
     def last_known_ns(self, position: Position | None) -> int | None:
         """Return until when it is known what happened, on closed bars; None where nothing can happen."""
         if position is not None:
-            return -1 if self.market is None else self.market.closed_ns
+            return -1 if self.market is None else self._before_split(self.market.closed_ns, position)
         return self.orders[self.at].as_of_ns - 1 if self.at < len(self.orders) else None
 
     def is_known_until(self, time_ns: int, position: Position | None) -> bool:
         """Tell whether nothing can happen in this market until a time that is not known yet."""
         known_ns = -1 if self.market is None else self.market.known_ns
         if position is not None:
-            return known_ns >= time_ns
+            return self._before_split(known_ns, position) >= time_ns
         return self.at >= len(self.orders) or max(known_ns, self.orders[self.at].as_of_ns - 1) >= time_ns
+
+    def _before_split(self, time_ns: int, position: Position) -> int:
+        split_ns = self.split_ns(position)
+        return time_ns if split_ns is None else min(time_ns, split_ns - 1)
 
     def symbol(self, position: Position | None) -> str:
         """Return the symbol as it is spelled."""
         return position.symbol if position is not None else self.orders[0].symbol if self.orders else self.key
 
-    def waiting(self) -> dict[str, str]:
-        """Return why the decisions that are left have no fill, by their ids."""
+    def waiting(self, position: Position | None) -> dict[str, str]:
+        """Return why the decisions that are left have no fill, and one that is held no end, by their ids."""
+        left = [decision.id for decision in self.orders[self.at :]]
+        split_ns = self.split_ns(position)
+        if position is not None and split_ns is not None and self.market is not None:
+            reason = (
+                f"{self.market.prices.source}: the bar of {_text(split_ns)} opens at a whole multiple or part of the "
+                f"close before it, as after a split, and the position of {position.symbol} is older: begin another "
+                "book with --book NAME, and give prices adjusted for splits"
+            )
+            return dict.fromkeys([position.decision_id, *left], reason)
         return {decision.id: self._reason(decision) for decision in self.orders[self.at :]}
 
     def _reason(self, decision: DecisionRecord) -> str:

@@ -152,7 +152,7 @@ def current() -> tuple[Budget, ...]:
 def _changed_ns(path: str) -> int:
     try:
         return Path(path).expanduser().stat().st_mtime_ns
-    except OSError:
+    except (OSError, RuntimeError):  # RuntimeError: of a home folder that does not exist
         return 0  # reading it says what is wrong
 
 
@@ -200,7 +200,13 @@ def _row(path: Path, number: int, row: Any) -> Budget:
 
 
 def _refuse_what_no_call_is(path: Path, where: str, match: Mapping[str, str]) -> None:
-    """Raise for a provider's name that none has, and a provider before a model: no call would ever count in it."""
+    """Raise for what no call is named: a pattern, a misspelt provider, a provider before a model, an agent's file."""
+    for name, value in match.items():
+        if "*" in value or value.casefold() in ("all", "any"):
+            raise _wrong(path, f"{where} has {name} {value!r}: give one whole name, or leave {name} out for all")
+    if match.get("agent", "").endswith(".py"):
+        stem = match["agent"].replace("\\", "/").rpartition("/")[2].removesuffix(".py")
+        raise _wrong(path, f"{where} has agent {match['agent']!r}: an agent has its file's name without .py, {stem!r}")
     provider = match.get("provider", "")
     meant = suggestions.misspelt_provider(provider)
     if meant is not None:

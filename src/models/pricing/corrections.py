@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -46,18 +47,40 @@ _LONGEST_PROMPTS: Final[Mapping[tuple[str, str], int]] = {
     # has that of Claude Sonnet 4.5.
     ("claude", "claude-sonnet-4-0"): 200_000,
 }
-# The catalogue's prices of these names are those of DeepSeek-V3 and R1; since this moment they have others:
-# api-docs.deepseek.com/quick_start/pricing (a stored copy of August 2025), later changes beside it.
-_OUTDATED_SINCE: Final = datetime(2025, 9, 5, 16, tzinfo=UTC).timestamp()
-# Of two of Google's it has one rate where there were two, with and without thoughts, and one for characters.
-_OUTDATED: Final = frozenset(
-    {
-        ("deepseek", "deepseek-chat"),
-        ("deepseek", "deepseek-reasoner"),
-        ("gemini", "gemini-2.5-flash-preview"),
-        ("gemini", "gemini-pro"),
-    }
-)
+_DEEPSEEK_SINCE: Final = datetime(2025, 9, 5, 16, tzinfo=UTC).timestamp()
+_RETIRED_GROK: Final = datetime(2026, 5, 15, 19, tzinfo=UTC).timestamp()
+_PROMOTION_ENDS: Final = datetime(2026, 11, 22, tzinfo=UTC).timestamp()
+# Since when the catalogue's prices of a model are not known to hold.
+_OUTDATED: Final[Mapping[tuple[str, str], float]] = {
+    # Those of DeepSeek-V3 and R1; these names have others: api-docs.deepseek.com/quick_start/pricing (a stored copy of
+    # August 2025), later changes beside it.
+    ("deepseek", "deepseek-chat"): _DEEPSEEK_SINCE,
+    ("deepseek", "deepseek-reasoner"): _DEEPSEEK_SINCE,
+    # Of these it has one rate where there were two, with and without thoughts, and one for characters.
+    ("gemini", "gemini-2.5-flash-preview"): _DEEPSEEK_SINCE,
+    ("gemini", "gemini-pro"): _DEEPSEEK_SINCE,
+    # Retired; where a request still works, a successor answers at its own price, up to six times as much:
+    # docs.x.ai/developers/migration/may-15-retirement
+    **dict.fromkeys(
+        (
+            ("xai", "grok-3"),
+            ("xai", "grok-4-0709"),
+            ("xai", "grok-4-fast-reasoning"),
+            ("xai", "grok-4-fast-non-reasoning"),
+            ("xai", "grok-4-1-fast-reasoning"),
+            ("xai", "grok-4-1-fast-non-reasoning"),
+            ("xai", "grok-code-fast-1"),
+        ),
+        _RETIRED_GROK,
+    ),
+    # Its lower price was promised until 21 November; what holds since then was not found on 1 December 2026:
+    # docs.laozhang.ai/announcements/gpt-5-6-sol-price-cut-2026-09, github.com/TheKrush/PromptFuel/releases/tag/v1.0.17
+    ("openai", "gpt-5.6-sol"): _PROMOTION_ENDS,
+    # Prices of other companies' servers, as the catalogue says: OpenAI's API does not have these models.
+    ("openai", "gpt-oss-120b"): 0.0,
+    ("openai", "gpt-oss-20b"): 0.0,
+    ("openai", "gpt-oss-safeguard-20b"): 0.0,
+}
 # What a search brought is billed to these as 8,000 input tokens, whatever it was; whether the reported usage has them
 # is not documented: developers.openai.com/api/docs/pricing, «Built-in tools», of `web_search`.
 _FIXED_SEARCH_CONTENT: Final = re.compile(r"gpt-4o-mini|gpt-4\.1-mini")
@@ -77,7 +100,7 @@ def longest_prompt(provider: str, listed_model: str) -> int | None:
 
 def is_outdated(provider: str, listed_model: str, at: float) -> bool:
     """Tell whether the catalogue's prices of a model no longer hold at a time, and no others are known."""
-    return at >= _OUTDATED_SINCE and (provider, listed_model) in _OUTDATED
+    return at >= _OUTDATED.get((provider, listed_model), math.inf)
 
 
 def also_billed(provider: str, listed_model: str) -> Mapping[str, str]:

@@ -48,25 +48,18 @@ def price(
         return Cost(unknown=(NO_USAGE,))
     candidates = tuple(dict.fromkeys(name for name in models if name))
     try:
-        prices = _first_prices(provider, candidates, tier, at)
+        prices = known_prices(provider, candidates, tier, at)
         return _cost(prices, usage)
     except Exception as error:  # noqa: BLE001 - a price must never cost the reply that it is of
         _log.warning("The price of %s:%s is unknown: %s", provider, candidates[0] if candidates else "?", error)
         return Cost(unknown=tuple(_counts(usage)) or (NO_USAGE,))
 
 
-def free() -> Cost:
-    """Return the cost of a model on the user's own machine."""
-    return Cost(source="local")
+def known_prices(provider: str, models: Sequence[str], tier: str | None, at: float) -> PriceList | None:
+    """Return the first known prices: of the catalogue, with the user's table for what it lacks, or of that alone.
 
-
-def warm(provider: str, model: str) -> None:
-    """Load the price catalogue and look a model up, so that its first call need not."""
-    catalogue_prices.prices_at(provider, model, None, time.time())
-
-
-def _first_prices(provider: str, models: Sequence[str], tier: str | None, at: float) -> PriceList | None:
-    """Return the first known prices: of the catalogue, with the user's table for what it lacks, or of that alone."""
+    None where no model has a known price; the arguments are those of `price`.
+    """
     own = user_prices.first(provider, models)
     if own is not None and own.overrides:
         return own
@@ -79,6 +72,16 @@ def _first_prices(provider: str, models: Sequence[str], tier: str | None, at: fl
         return prices or own
     added = {unit: rate for unit, rate in own.rates.items() if unit not in prices.rates}
     return replace(prices, rates={**prices.rates, **added}, source=f"{prices.source}, {own.source}")
+
+
+def free() -> Cost:
+    """Return the cost of a model on the user's own machine."""
+    return Cost(source="local")
+
+
+def warm(provider: str, model: str) -> None:
+    """Load the price catalogue and look a model up, so that its first call need not."""
+    catalogue_prices.prices_at(provider, model, None, time.time())
 
 
 def _counts(usage: Usage) -> dict[str, int | None]:

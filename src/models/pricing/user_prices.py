@@ -69,18 +69,25 @@ def first(provider: str, models: Sequence[str]) -> PriceList | None:
 
     A file that cannot be used is logged, once, with its name and the reason.
     """
-    raw = getattr(os.environ, "_data", os.environ).get(_RAW_VARIABLE)
-    configured = os.fsdecode(raw).strip() if raw else ""
-    if not configured:
+    file = configured()
+    if file is None:
         return None
-    path = user_tables.expanded(configured, _VARIABLE)
-    try:
-        changed_ns = path.stat().st_mtime_ns
-    except OSError:
-        changed_ns = 0
-    rows = _table(path, changed_ns)
+    rows = _table(*file)
     names = [f"{provider}:{model}".lower() for model in models]
     return next((row for name in names for pattern, row in rows.items() if fnmatchcase(name, pattern)), None)
+
+
+def configured() -> tuple[Path, int] | None:
+    """Return the file that MOONDEV_PRICES names, and when it changed in nanoseconds (0 where that cannot be read)."""
+    raw = getattr(os.environ, "_data", os.environ).get(_RAW_VARIABLE)
+    text = os.fsdecode(raw).strip() if raw else ""
+    if not text:
+        return None
+    path = user_tables.expanded(text, _VARIABLE)
+    try:
+        return path, path.stat().st_mtime_ns
+    except OSError:
+        return path, 0
 
 
 def read(path: Path) -> dict[str, PriceList]:

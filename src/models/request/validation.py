@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 from src.models.request import exact_multiples, plain_numbers
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
 _LONGEST_PROBLEM: Final = 1_000
 _NO_NUMBERS: Final = frozenset({"inf", "infinity", "nan"})
 _LONGEST_NO_NUMBER: Final = 40
+# 65.000 is sixty-five to one writer and 65,000 to another. A decimal's own form in JSON is such a text.
+_TWO_READINGS: Final = re.compile(r"\s*[+-]?[1-9]\d{0,2}\.\d{3}\s*")
 
 
 class DoesNotFit(ValueError):
@@ -30,6 +33,8 @@ def by_model(value: object, model: Any) -> Any:
     try:
         instance = _by_model(value, model)
         is_finite = not (_names_no_number(value) and _has_no_number(instance.model_dump()))
+        if doubtful := [text for text in _texts(value) if _TWO_READINGS.fullmatch(text)]:
+            _refuse_two_readings(doubtful, instance.model_dump())
     except DoesNotFit:
         raise
     except Exception as error:
@@ -85,6 +90,30 @@ def _has_no_number(value: object) -> bool:
         return not math.isfinite(value)
     items = value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple | set) else ()
     return any(_has_no_number(item) for item in items)
+
+
+def _texts(value: object) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict | list):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from _texts(item)
+
+
+def _refuse_two_readings(texts: Sequence[str], dumped: object) -> None:
+    """Raise where a text such as 65.000 was read as a number: the model may have meant 65,000."""
+    numbers = set(_numbers(dumped))
+    for text in texts:
+        if float(text) in numbers:
+            raise DoesNotFit(f'"{text.strip()}" has two readings: write the number without quotes and separators')
+
+
+def _numbers(value: object) -> Iterator[float]:
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        yield value
+    elif isinstance(value, dict | list | tuple | set | frozenset):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from _numbers(item)
 
 
 def _by_schema(value: dict[str, Any], schema: Mapping[str, object]) -> object:

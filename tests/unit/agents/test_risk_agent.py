@@ -56,6 +56,23 @@ def test_the_model_may_argue_but_the_rules_stand_unless_allowed() -> None:
     )  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("comment", "overridden"),
+    [
+        ("The loss is too large. Do not override.", False),
+        ("Follow the rules: close all positions.", False),
+        ("The verdict is correct; the loss exceeds $500.", False),
+        ("An override would be reckless at a loss of 10%.", False),
+        ("Closing BTC would realise a loss of $1,000 that its hedge makes up for; override.", True),
+        ("Following the rules would plainly lose more than breaking them.", True),
+    ],
+)
+def test_a_comment_against_the_override_that_it_comes_with_leaves_the_rules(comment: str, overridden: bool) -> None:
+    with Server(lambda _: chat_reply(json.dumps({"override": True, "confidence": 99, "comment": comment}))) as server:
+        verdict = agent(server, allow_override=True).assess(LOSS, MAX_LOSS)
+    assert (verdict.overridden, verdict.comment) == (overridden, comment)
+
+
 def test_an_override_needs_confidence_and_never_passes_the_minimum_equity() -> None:
     with Server(lambda _: opinion(override=True, confidence=89)) as server:
         assert not agent(server, allow_override=True).assess(LOSS, MAX_LOSS).overridden

@@ -102,3 +102,11 @@ def test_members_of_one_model_are_numbered() -> None:
 def test_no_members_is_refused() -> None:
     with pytest.raises(ValueError, match="at least one member"):
         labelled([])
+
+
+def test_large_weights_are_counted_or_refused() -> None:
+    result = count([vote("BUY", 1e308, 50), vote("SELL", 1.0)])
+    assert (result.action, result.confidence) == (Action.BUY, 50)
+    for weight in (10**400, 10.0**308 * 10):
+        with pytest.raises(ValueError, match="give a finite number above 0"):
+            Member(model="local", weight=weight)

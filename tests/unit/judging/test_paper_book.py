@@ -173,7 +173,7 @@ def test_prices_that_begin_too_late_are_refused_rather_than_skipped_over(spool: 
 def test_several_markets_go_on_in_the_order_of_time(spool: Spool) -> None:
     """The size of the second position depends on what the first one is worth then, so it waits for its prices."""
     desk = Desk(spool)
-    bitcoin, ether = flat({0: 100.0, 1: 100.0, 2: 200.0, 3: 200.0}), flat({0: 10.0, 1: 10.0, 2: 10.0, 3: 10.0})
+    bitcoin, ether = flat({0: 100.0, 1: 100.0, 2: 180.0, 3: 180.0}), flat({0: 10.0, 1: 10.0, 2: 10.0, 3: 10.0})
     desk.decide("BUY", 1)
     desk.decide("BUY", 2, symbol="ETH-USD")
     alone = desk.settle(market(ether, symbol="ETH-USD"))
@@ -181,9 +181,9 @@ def test_several_markets_go_on_in_the_order_of_time(spool: Spool) -> None:
     desk.settle(market(ether, symbol="ETH-USD"), market(bitcoin))
     assert [(item.symbol, item.kind) for item in desk.contents.events] == [("BTC-USD", "open"), ("ETH-USD", "open")]
     first, second = desk.contents.events
-    # 30% of 10,000 less fees; then 30% of what that is after bitcoin has doubled.
+    # 30% of 10,000 less fees; then 30% of what that is after bitcoin has risen to 180.
     assert Decimal(first.quantity) * 100 == pytest.approx(Decimal(3000) / Decimal("1.0003"))
-    equity = Decimal(first.cash_usd) + Decimal(first.quantity) * 200
+    equity = Decimal(first.cash_usd) + Decimal(first.quantity) * 180
     assert Decimal(second.quantity) * 10 == pytest.approx(equity * Decimal("0.3") / Decimal("1.0003"))
 
 
@@ -240,3 +240,20 @@ def test_a_journal_that_was_changed_is_refused(spool: Spool) -> None:
         connection.execute("UPDATE book_events SET cash_usd = '99999'")
     with pytest.raises(BookError, match="is broken at line 1"):
         desk.settle(market(flat({0: 100.0, 1: 100.0, 2: 100.0})))
+
+
+def test_a_position_is_not_taken_through_a_split(spool: Spool) -> None:
+    desk = Desk(spool, limits=THOUSAND, **ON_PAPER)
+    held = desk.decide("BUY", 1, horizon="24h", stop=390.0)
+    later = desk.decide("SELL", 3, horizon="24h")
+    bars = flat({0: 400.0, 1: 400.0, 2: 404.0, 3: 101.0, 4: 102.0, 30: 103.0})
+    settlement = desk.settle(market(bars))
+    assert [(kind, hour) for kind, _, hour, _, _ in desk.lines()] == [("open", 1)]
+    assert set(settlement.waiting) == {held, later}
+    assert "as after a split" in settlement.waiting[held]
+    assert summary_of(desk.contents).max_drawdown < 0.01
+    assert not desk.settle(market(bars)).events
+    desk = Desk(spool, name="after", limits=THOUSAND, **ON_PAPER)
+    desk.decide("BUY", 3, horizon="24h")
+    assert not desk.settle(market(bars)).waiting
+    assert [kind for kind, *_ in desk.lines()] == ["open", "close"]

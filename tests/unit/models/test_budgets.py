@@ -297,6 +297,12 @@ def test_a_locked_store_is_waited_for_in_steps(server: Server, tmp_path: Path, m
         ("[[budget]]\nwindow = 'day'\nlimit_usd = 1\nagents = 'x'", "has 'agents'"),
         ("[[budget]]\nwindow = 'day'\nlimit_usd = 1\nkind = 'firm'", "has kind 'firm': give hard or soft"),
         ("[[budget]]\nwindow = 'day'\nlimit_usd = 1\nagent = ''", "has agent '': give a name"),
+        ("[[budget]]\nwindow = 'day'\nlimit_usd = 1\nmodel = 'gpt-*'", "model 'gpt-*': give one whole name"),
+        ("[[budget]]\nwindow = 'day'\nlimit_usd = 1\nagent = 'all'", "leave agent out for all"),
+        (
+            "[[budget]]\nwindow = 'day'\nlimit_usd = 1\nagent = 'src/agents/whale_agent.py'",
+            "without .py, 'whale_agent'",
+        ),
         ("[[budget", "cannot be read"),
     ],
 )
@@ -314,3 +320,26 @@ def test_what_is_set_wrongly_refuses_calls_and_says_why(
 def test_the_command_without_budgets_says_how_to_set_one() -> None:
     assert shown() == []
     assert "MOONDEV_BUDGET_DAY_USD=5" in run_app(main, "budget").err
+
+
+def test_a_file_of_budgets_in_json_has_each_limit_once(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "budgets.json"
+    file.write_text('{"budget": [{"window": "day", "limit_usd": 0.000001, "limit_usd": 500}]}')
+    monkeypatch.setenv("MOONDEV_BUDGETS", str(file))
+    with pytest.raises(InvalidRequest, match=r"limit_usd.* occurs more than once"):
+        ask()
+    monkeypatch.setenv("MOONDEV_BUDGETS", "~nobody-of-this-name/budgets.toml")
+    with pytest.raises(InvalidRequest, match="MOONDEV_BUDGETS"):
+        ask()
+    assert not server.received
+
+
+def test_a_file_of_budgets_may_begin_with_a_byte_order_mark(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path, monkeypatch, "\ufeff[[budget]]\nwindow = 'day'\nlimit_usd = 0\n")
+    with pytest.raises(BudgetExceeded):
+        ask()
+    assert not server.received

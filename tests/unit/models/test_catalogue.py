@@ -1,9 +1,16 @@
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from src.models import catalogue
 from src.models.model_factory import PROVIDERS, ModelFactory
+from src.models.pricing.prices import price
+from src.models.usage import Usage
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @pytest.mark.parametrize("name", ["claude", "openai", "deepseek", "groq", "gemini", "xai", "openrouter"])
@@ -45,3 +52,18 @@ def test_a_provider_that_no_catalogue_lists_has_its_default() -> None:
     assert catalogue.models("nobody") == ()
     (embedded,) = catalogue.models("local")
     assert (embedded.input_price, embedded.output_price) == (0, 0)
+
+
+def test_the_list_has_the_prices_by_which_calls_are_priced(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    table = tmp_path / "prices.toml"
+    table.write_text('["openai:gpt-4o"]\noverride = true\ninput = 7\noutput = 9\n')
+    monkeypatch.setenv("MOONDEV_PRICES", str(table))
+    assert next(item for item in catalogue.models("openai") if item.name == "gpt-4o").input_price == 7
+    for provider in ("deepseek", "openai", "gemini"):
+        for item in catalogue.models(provider):
+            cost = price(provider, (item.name,), Usage(input=1, output=1)).total
+            known = item.input_price is not None and item.output_price is not None
+            assert (cost is not None) == known, item.name
+            if item.input_price is not None and item.output_price is not None:
+                assert cost == pytest.approx((item.input_price + item.output_price) / 1e6), item.name
+    assert next(item for item in catalogue.models("deepseek") if item.name == "deepseek-chat").input_price is None

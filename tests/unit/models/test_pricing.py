@@ -101,7 +101,8 @@ def test_a_price_that_no_longer_holds_is_none(model: str) -> None:
     ("model", "rate"), [("grok-4-0709", 3), ("grok-4-fast-reasoning", 0.2), ("grok-4-1-fast-non-reasoning", 0.2)]
 )
 def test_a_prompt_for_which_the_catalogue_has_no_rates_is_not_priced(model: str, rate: float) -> None:
-    short, long = (prices.price("xai", (model,), Usage(input=count, output=0)) for count in (128_000, 128_001))
+    at = datetime(2026, 5, 1, tzinfo=UTC).timestamp()  # while they were offered
+    short, long = (prices.price("xai", (model,), Usage(input=count, output=0), at=at) for count in (128_000, 128_001))
     assert short.total == pytest.approx(128_000 * rate / 1e6)
     assert (long.total, long.known, long.unknown) == (None, 0, ("rates above 128,000 tokens",))
 
@@ -367,3 +368,24 @@ def test_the_doctor_shows_a_bad_table(
     printed = CliRunner().invoke(app, ["doctor", "--offline", "--json"]).stdout
     (finding,) = [finding for finding in json.loads(printed) if finding["name"] == "MOONDEV_PRICES"]
     assert (finding["ok"], detail in finding["detail"]) == (ok, True)
+
+
+@pytest.mark.parametrize(
+    ("provider", "model", "before", "after"),
+    [
+        ("xai", "grok-4-fast", datetime(2026, 5, 15, 18, tzinfo=UTC), datetime(2026, 5, 15, 20, tzinfo=UTC)),
+        ("xai", "grok-code-fast-1", datetime(2026, 5, 15, 18, tzinfo=UTC), datetime(2026, 12, 1, tzinfo=UTC)),
+        ("openai", "gpt-5.6-sol", datetime(2026, 11, 21, 23, tzinfo=UTC), datetime(2026, 11, 22, 1, tzinfo=UTC)),
+        ("openai", "gpt-oss-120b", None, datetime(2026, 12, 1, tzinfo=UTC)),
+    ],
+)
+def test_prices_that_are_not_known_to_hold_are_none(
+    provider: str, model: str, before: datetime | None, after: datetime
+) -> None:
+    if before is not None:
+        assert prices.price(provider, (model,), THOUSAND, at=before.timestamp()).total
+    assert prices.price(provider, (model,), THOUSAND, at=after.timestamp()).total is None
+    assert prices.price("xai", ("grok-4.3", "grok-4-fast"), THOUSAND, at=after.timestamp()).total
+    assert prices.price("groq", ("openai/gpt-oss-120b",), THOUSAND, at=after.timestamp()).total == pytest.approx(
+        0.00075
+    )

@@ -109,6 +109,12 @@ def provider() -> Iterator[Provider]:
         yield Provider(server, texts)
 
 
+class Targets(pydantic.BaseModel):
+    symbol: str = "X"
+    stop: float
+    targets: list[float] = pydantic.Field(default_factory=list)
+
+
 class Bounds(pydantic.BaseModel):
     symbol: str = "X"
     stop: float
@@ -126,6 +132,16 @@ def test_a_text_is_no_infinite_number(text: str) -> None:
     assert parse('{"stop": 1}', wanted) == Bounds(stop=1)
     named = parse(json.dumps({"symbol": text, "stop": 1, "ceiling": 9}), wanted)
     assert named == Bounds(symbol=text, stop=1, ceiling=9)
+
+
+@pytest.mark.parametrize("text", ["65.000", "1.250", " +101.500", "-7.125"])
+def test_a_text_that_may_group_thousands_is_no_number(provider: Provider, text: str) -> None:
+    calls, reply = provider.ask(Targets, json.dumps({"stop": 1, "targets": [text]}), '{"stop": 1, "targets": [65000]}')
+    assert (calls, reply and reply.parsed) == (2, Targets(stop=1, targets=[65_000]))
+    assert provider.ask(Targets, json.dumps({"stop": text})) == (2, None)
+    for single in ("65000.0", "65.00", "0.125", "1234.567", "65"):
+        assert provider.ask(Targets, json.dumps({"stop": single}))[0] == 1, single
+    assert provider.ask(Targets, json.dumps({"symbol": text, "stop": 1}))[0] == 1
 
 
 @pytest.mark.parametrize("asynchronous", [False, True])

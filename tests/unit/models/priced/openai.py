@@ -22,13 +22,13 @@ OPENAI = [
     Row(
         "cache writes",
         "openai",
-        "gpt-5.6-sol",
+        "gpt-6-sol",
         chat(1000, 10, prompt={"cached_tokens": 100, "cache_write_tokens": 200}),
         {
-            "input": tokens(700, "4"),
-            "input_cached_tokens": tokens(100, "0.4"),
-            "input_cache_creation": tokens(200, "5"),
-            "output": tokens(10, "20"),
+            "input": tokens(700, "2"),
+            "input_cached_tokens": tokens(100, "0.2"),
+            "input_cache_creation": tokens(200, "2.5"),
+            "output": tokens(10, "10"),
         },
         CATALOGUE,
     ),
