@@ -29,6 +29,7 @@ from src.observability.redaction.rules import (
     exchange_credentials,
     foreign_names,
     harmless_names,
+    key_files,
     logins,
     long_runs,
     nearby_names,
@@ -92,6 +93,9 @@ _INSPECTORS: dict[Inspection, Inspector] = {
     Inspection.BEARER: bearer_tokens.find_bearer,
     Inspection.PEM: pem_keys.find_pem,
     Inspection.BYTES: wallet_keys.find_bytes,
+    Inspection.BYTES_BY_PLACE: key_files.find_bytes,
+    Inspection.JWK: key_files.find_jwk,
+    Inspection.KEYSTORE: key_files.find_keystore,
     Inspection.RUN: lambda scan, end: long_runs.find_run(scan, end, RUN_LENGTH),
     Inspection.JWT: lambda scan, end: bearer_tokens.find_jwt(scan, end - 13),
 }
