@@ -1,4 +1,4 @@
-"""Keys in files of JSON and in code, passwords that are words, and values that go on in the next line are found."""
+"""Keys in files, in code, in columns with names, and passwords that are words are found; what looks alike is kept."""
 
 from __future__ import annotations
 
@@ -9,14 +9,16 @@ from typing import TYPE_CHECKING
 import pytest
 
 from src.observability.redaction import Redactor
-from tests.unit.observability.secret_samples import ALNUM, ENGINES, HEX, chars, ed25519_pair
+from tests.unit.observability.secret_samples import ALNUM, ENGINES, HEX, chars, ed25519_pair, uuid
 
 if TYPE_CHECKING:
     from src.observability.redaction.texts import EngineName
 
 _RNG = random.Random(21)
 _D, _X, _Y = (chars(_RNG, ALNUM, 43) for _ in range(3))
+_OCTETS = f"{_D[:20]}_{_X[:22]}"
 _HEX64, _REST = chars(_RNG, HEX, 64), chars(_RNG, ALNUM, 18)
+_UUID = uuid(_RNG)
 _PAIR = {str(place): byte for place, byte in enumerate(ed25519_pair(_RNG))}
 _JWK = {"kty": "EC", "crv": "P-256", "d": _D, "x": _X, "y": _Y}
 _KEYSTORE = {"crypto": {"cipher": "aes-128-ctr", "ciphertext": _HEX64, "kdf": "scrypt", "mac": _HEX64[::-1]}}
@@ -26,7 +28,7 @@ _SECRETS = [
     (json.dumps(_JWK), _D),
     (json.dumps({"note": json.dumps(_JWK, indent=2)}), _D),
     (json.dumps({"kty": "RSA", "n": _X, "e": "AQAB", "d": _D, "p": _Y}), _D, _Y),
-    (json.dumps({"kty": "oct", "k": _D}), _D),
+    (json.dumps({"kty": "oct", "k": _OCTETS}), _OCTETS),
     (json.dumps(_KEYSTORE), _HEX64),
     (json.dumps({"note": json.dumps(_KEYSTORE)}), _HEX64),
     (json.dumps(_PAIR), json.dumps(_PAIR)[10:60]),
@@ -42,9 +44,19 @@ _SECRETS = [
     ("a senha da corretora: Tr4der#9x", "Tr4der"),
     ("heslo: hunter2x", "hunter2x"),
     ("parola=Tr4der#9x", "Tr4der"),
+    (f"| exchange | api key |\n|---|:--:|\n| okx | {_UUID} |\n| kraken | `{_REST}` |\n", _UUID, _REST),
+    (json.dumps({"note": "| user | password |\n|---|---|\n| bob | hunter2x |\n"}), "hunter2x"),
+    (f"curl -s -b 'session={_REST}; id=1' https://x.io", _REST),
+    (f"curl --cookie 'session={_REST}' https://x.io", _REST),
+    (f"db.desk.io:5432:bot:trader:{_UUID}", _UUID),
     (f"https://open.feishu.cn/open-apis/bot/v2/hook/{_HEX64[:8]}-28a8-4db0-a359-29a13d02f0cd", _HEX64[:8]),
 ]
 _ORDINARY = [
+    f"| order | token | price |\n|---|---|---|\n| {_UUID} | BONK | 0.00002 |\n| 7 | choose | 1 |\n",
+    "| name | password |\n|---|---|\n| user | the word that you chose |\n| x | required |\n",
+    f"| api_key | note |\nno ruler: {_UUID} |\n",
+    f"run -b 'session={_REST}'",
+    "db.desk.io:5432:bot:trader:${PASSWORD}",
     json.dumps({"kty": "EC", "crv": "P-256", "kid": "2026-11", "use": "sig"}),
     json.dumps({"ciphertext": _HEX64, "of": "a message"}),
     json.dumps({str(place): place for place in range(40)}),
@@ -74,6 +86,12 @@ def test_no_part_of_the_secret_remains(row: tuple[str, ...], engine: EngineName)
 @pytest.mark.parametrize("text", _ORDINARY)
 def test_what_looks_alike_is_kept(text: str, engine: EngineName) -> None:
     assert Redactor(engine=engine).text(text) == text
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_word_in_the_next_line_is_no_rest_of_a_key(engine: EngineName) -> None:
+    clean = Redactor(engine=engine).text(f"> api_key: {_D}\n> whatsoever\n")
+    assert clean.endswith("]\n> whatsoever\n")
 
 
 def test_what_a_key_is_stays_readable() -> None:

@@ -364,9 +364,7 @@ def _find_plain(scan: Scan, start: int, name: _Name, verdict: Verdict, *, certai
     if follows_call or PLACEHOLDER.match(value):
         return
     line = verdict.kind == "password" and _is_line(text, name.start, start + len(value))
-    is_direct = not name.quote and direct_values.is_password(
-        text, name.text, name.start, start, start + len(value), is_line=line
-    )
+    is_direct = not name.quote and direct_values.is_password(text, name.text, start, start + len(value), is_line=line)
     if is_direct or is_plain_secret(verdict, value, certain=certain or is_env, line=line):
         _add(scan, start, _block_end(text, start, start + len(value)), verdict.kind)
 

@@ -21,18 +21,16 @@ _NO_PASSWORD: Final = re.compile(
     r"authentication|required|optional|default|empty|missing|nullable|invalid|incorrect|expired|disabled|enabled|"
     r"locked|masked|hidden|redacted|changed|encrypted|encoded|object|boolean|number|anything|something|unknown)\Z"
 )
-_IN_CALL: Final = re.compile(r"[(,]\s*\Z")
+# What may follow; an argument of a call goes on with a comma or ends with a bracket.
 _END: Final = re.compile(r"(?:\Z|[;&\"'|\\]|[ \t]+(?![=.(\[])|[ \t]*\r?\n(?!\s*[),]))")
-_LEFT: Final = 24  # characters that tell whether a name is an argument of a call
 
 
-def is_password(text: str, name: str, name_start: int, start: int, end: int, *, is_line: bool) -> bool:
+def is_password(text: str, name: str, start: int, end: int, *, is_line: bool) -> bool:
     """Return whether a word right behind `password=`, or alone behind `passwd:` in its line, is a password.
 
     Args:
         text: The text.
         name: The name of the value.
-        name_start: Where the name begins.
         start: Where the value begins.
         end: Where it ends.
         is_line: Whether a line holds nothing but the two.
@@ -41,8 +39,7 @@ def is_password(text: str, name: str, name_start: int, start: int, end: int, *, 
     word = text[start:end]
     if not is_direct or not _NAME.match(name) or not _WORD.match(word) or _NO_PASSWORD.search(word):
         return False
-    in_call = _IN_CALL.search(text[max(0, name_start - _LEFT) : name_start])
-    return names.judge(word) is None and not in_call and bool(_END.match(text, end))
+    return names.judge(word) is None and bool(_END.match(text, end))
 
 
 def end_in_further_line(text: str, end: int) -> int:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from src.observability.redaction.judging import pieces
 from src.observability.redaction.judging.scan import TAG
 from src.observability.redaction.judging.unescaped import LINE_BREAK, PIECE
-from src.observability.redaction.rules import exchange_credentials, key_files, logins
+from src.observability.redaction.rules import exchange_credentials, key_files, logins, named_columns
 from src.observability.redaction.rules.nearby_names import FILLERS
 from src.observability.redaction.rules.prefixes import TOKENS, Token
 
@@ -38,6 +38,9 @@ class Inspection(enum.Enum):
     RUN = enum.auto()
     BYTES = enum.auto()
     BYTES_BY_PLACE = enum.auto()
+    MARKDOWN = enum.auto()
+    COOKIE = enum.auto()
+    PASSWORD_FILE = enum.auto()
     JWK = enum.auto()
     KEYSTORE = enum.auto()
     ESCAPE = enum.auto()
@@ -181,6 +184,14 @@ _FIXED: tuple[Gate, ...] = (
         pattern=r"[\[({](?:\s|\\+[nrt])*(?:\d{1,3}(?:\s|\\+[nrt])*,(?:\s|\\+[nrt])*){30}\d{1,3}(?:\s|\\+[nrt])*,",
         literals=("[", "(", "{"),
     ),
+    Gate(
+        inspection=Inspection.MARKDOWN,
+        pattern=_WORDS + named_columns.MARKDOWN_END,
+        literals=_KEYWORDS,
+        caseless=True,
+    ),
+    Gate(inspection=Inspection.COOKIE, pattern=logins.COOKIE_GATE, literals=logins.COOKIE_LITERALS),
+    Gate(inspection=Inspection.PASSWORD_FILE, pattern=logins.FILE_GATE, literals=logins.FILE_LITERALS),
     Gate(inspection=Inspection.BYTES_BY_PLACE, pattern=key_files.BYTES_GATE, literals=key_files.BYTES_LITERALS),
     Gate(inspection=Inspection.JWK, pattern=key_files.JWK_GATE, literals=key_files.JWK_LITERALS),
     Gate(inspection=Inspection.KEYSTORE, pattern=key_files.KEYSTORE_GATE, literals=key_files.KEYSTORE_LITERALS),
