@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from src.observability.redaction import Redactor
+from src.observability.redaction.rules import key_files, named_columns
 from tests.unit.observability.secret_samples import ALNUM, ENGINES, HEX, chars, ed25519_pair, uuid
 
 if TYPE_CHECKING:
@@ -98,3 +99,23 @@ def test_what_a_key_is_stays_readable() -> None:
     clean = json.loads(Redactor().text(json.dumps(_JWK)))
     assert clean["d"] == "[REDACTED:private_key]"
     assert (clean["kty"], clean["crv"]) == ("EC", "P-256")
+
+
+@pytest.mark.parametrize(
+    ("text", "most"), [("| api key | a |\n|---|---|\n" * 400, 400), ('{"kty": ' * 800, 2)], ids=["tables", "keys"]
+)
+def test_what_repeats_is_read_once(text: str, most: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    reads: list[int] = []
+
+    class Counting:
+        def __init__(self, pattern: Any) -> None:
+            self.pattern = pattern
+
+        def __getattr__(self, name: str) -> Any:
+            reads.append(1)
+            return getattr(self.pattern, name)
+
+    monkeypatch.setattr(named_columns, "_CELL", Counting(named_columns._CELL))
+    monkeypatch.setattr(key_files, "_PRIVATE", Counting(key_files._PRIVATE))
+    Redactor(engine="plain").text(text)
+    assert 0 < len(reads) <= 3 * most

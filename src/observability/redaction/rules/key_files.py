@@ -41,9 +41,12 @@ _BYTE: Final = re.compile(rf"{_COLON}(\d{{1,3}})")
 def find_jwk(scan: Scan, end: int) -> None:
     """Find the private members of a JSON Web Key; the name of its type ends at `end`."""
     text = scan.text
+    if end <= scan.object_end:
+        return
     start = max(0, text.rfind("{", max(0, end - _LONGEST_KEY), end))
     stop = text.find("}", end, end + _LONGEST_KEY)
     stop = stop if stop >= 0 else min(len(text), end + _LONGEST_KEY)
+    scan.object_end = stop
     pattern = _OCTETS if _OF_OCTETS.search(text, max(start, end - 24), end + 24) else _PRIVATE
     for match in pattern.finditer(text, start, stop):
         scan.add(*match.span("value"), "private_key", general=True)

@@ -49,6 +49,7 @@ def find_in_markdown(scan: Scan, end: int) -> None:
         for place, verdict in verdicts.items():
             if place < len(cells):
                 _judge(scan, cells[place], verdict)
+        scan.table_end = line.end()  # so that each row is read once
         row = _NEXT.match(text, line.end())
 
 
