@@ -101,8 +101,8 @@ class BaseModel:
                 )
 
     def __repr__(self) -> str:
-        """Return provider and model, never the key."""
-        return f"{type(self).__name__}({self.provider}:{self.model_name})"
+        """Return provider and model, never the key, nor one that took the model's place."""
+        return redaction.redact_text(f"{type(self).__name__}({self.provider}:{self.model_name})")
 
     def __bool__(self) -> bool:
         """Tell whether this model is configured: existing agents guard with `if not model:`."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
+from src.observability.redaction import redact_text
+
 if TYPE_CHECKING:
     from src.models.usage import Cost, Usage
 
@@ -43,6 +45,7 @@ class ModelError(Exception):
         retry_after_s: float | None = None,
         parameter: str | None = None,
     ) -> None:
+        message = redact_text(message)  # it may quote an argument, of which one may be a key
         super().__init__(message)
         self.message = message
         self.provider = provider
@@ -79,7 +82,7 @@ class ModelError(Exception):
         who = "/".join(part for part in (self.provider, self.model) if part)
         how = f"{self.category}, HTTP {self.status}" if self.status else self.category
         line = f"{who}: {self.message} [{how}]" if who else f"{self.message} [{how}]"
-        return f"{line} (request {self.request_id})" if self.request_id else line
+        return redact_text(f"{line} (request {self.request_id})" if self.request_id else line)
 
 
 class AuthenticationFailed(ModelError):

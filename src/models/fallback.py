@@ -17,6 +17,7 @@ from src.models.call.membership import MEMBER
 from src.models.errors import ModelError, ModelTimeout
 from src.models.retry import Retries
 from src.models.types import Completion, Timeouts
+from src.observability.redaction import redact_text
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
@@ -49,7 +50,9 @@ class FallbackModel(BaseModel):
 
     def __repr__(self) -> str:
         """Return the models in their order."""
-        return f"FallbackModel({' -> '.join(f'{model.provider}:{model.model_name}' for model in self.models)})"
+        return redact_text(
+            f"FallbackModel({' -> '.join(f'{model.provider}:{model.model_name}' for model in self.models)})"
+        )
 
     @override
     def is_available(self) -> bool:

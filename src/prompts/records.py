@@ -8,6 +8,7 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+from src.observability.redaction import redact_text
 from src.prompts.templates import filled, misspelled, variables_of
 
 if TYPE_CHECKING:
@@ -22,6 +23,9 @@ SHOWN_DIGITS: Final = 8  # of a digest; enough to tell the versions of one promp
 
 class PromptError(ValueError):
     """A prompt, a version of it, or what it is filled with cannot be used; the message says why and what to do."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(redact_text(message))
 
 
 class PromptMissing(PromptError):

@@ -11,6 +11,8 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
+from src.observability.redaction import redact_text
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -32,6 +34,7 @@ _JOINED: Final = r"[A-Z0-9]{2,10}(?:USDT|USDC|USD|PERP)"
 _SOLANA: Final = r"[1-9A-HJ-NP-Za-km-z]{32,44}"
 _EVM: Final = r"0x[0-9a-fA-F]{40}"
 _SYMBOL: Final = re.compile(rf"\$?(?:{_PAIR}|{_JOINED}|[A-Z][A-Z0-9]{{1,9}}|{_EVM}|{_SOLANA})")
+_SHORTEST_ADDRESS: Final = 32
 _MAJORS: Final = (
     "BTC", "ETH", "SOL", "XRP", "BNB", "DOGE", "ADA", "AVAX", "LINK", "DOT", "LTC", "TRX", "SHIB", "PEPE", "WIF",
     "BONK", "SUI", "APT", "ARB", "HYPE", "FARTCOIN", "TON", "NEAR", "ATOM", "UNI",
@@ -91,6 +94,8 @@ def _texts(request: ModelRequest, role: str) -> Iterator[str]:
 def _symbol(text: str) -> str | None:
     if not _SYMBOL.fullmatch(text) or text.lstrip("$") in _NO_SYMBOLS:
         return None
+    if len(text) >= _SHORTEST_ADDRESS and redact_text(f"token={text}") != f"token={text}":
+        return None  # a key in place of a token's address
     return text.lstrip("$")
 
 

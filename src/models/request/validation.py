@@ -9,10 +9,13 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 from src.models.request import exact_multiples, plain_numbers
+from src.observability.redaction import redact_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+_LONGEST_CAUSE: Final = 20_000  # characters; a longer text is not searched for secrets, and so not shown
+_LONGEST_READ: Final = 4_000
 _LONGEST_PROBLEM: Final = 1_000
 _NO_NUMBERS: Final = frozenset({"inf", "infinity", "nan"})
 _LONGEST_NO_NUMBER: Final = 40
@@ -74,7 +77,7 @@ def _by_model(value: object, model: Any) -> Any:
     except pydantic.ValidationError:
         items = refusal.errors(include_context=False, include_url=False, include_input=False)[:5]
         problems = [f"{'.'.join(map(str, item['loc'])) or 'the object'}: {item['msg']}" for item in items]
-        raise DoesNotFit("; ".join(problems)[:_LONGEST_PROBLEM]) from refusal
+        raise DoesNotFit("; ".join(problems)[:_LONGEST_PROBLEM]) from _without_secrets(refusal)
 
 
 def _names_no_number(value: object) -> bool:
@@ -125,14 +128,19 @@ def _by_schema(value: dict[str, Any], schema: Mapping[str, object]) -> object:
     error = jsonschema.exceptions.best_match(validator.iter_errors(value))
     if error is not None:
         path = ".".join(map(str, error.absolute_path)) or "the object"
-        raise DoesNotFit(f"{path:.200}: {error.message:.200}") from error
+        shown = redact_text(f"{path:.200}: {error.message[:_LONGEST_READ]}")  # it quotes the reply
+        raise DoesNotFit(f"{shown:.400}") from _without_secrets(error)
     return value
+
+
+def _without_secrets(error: Exception) -> Exception | None:
+    """Return the cause to chain; None where its text, which quotes the reply, holds a secret."""
+    text = str(error)
+    return error if len(text) <= _LONGEST_CAUSE and redact_text(text) == text else None
 
 
 def _described(error: Exception) -> str:
     """Return an exception of a caller's validator as text for the model, without secrets."""
-    from src.observability.redaction import redact_text
-
     try:
         text = str(error)
     except Exception:  # noqa: BLE001 - a validator's own exception may have no text

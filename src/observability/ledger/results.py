@@ -8,6 +8,7 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from src.observability.current import get_pipeline
+from src.observability.ledger.texts import checked_id
 from src.observability.ledger.writing import bounded, nanoseconds, score_id
 from src.observability.redaction import redact_text
 from src.observability.spans import encoding
@@ -51,11 +52,14 @@ def outcome(
     if decision_id is None:
         return False
     if pnl_usd is None and net_return is None:
-        _log.error("The outcome of decision %.40s is not in the ledger: give pnl_usd or net_return.", decision_id)
+        _log.error(
+            "The outcome of decision %.40s is not in the ledger: give pnl_usd or net_return.",
+            redact_text(str(decision_id)),
+        )
         return False
     try:
         record = ResultRecord(
-            decision_id=str(decision_id),
+            decision_id=checked_id(decision_id),
             source=redact_text(source),
             pnl_usd=bounded("pnl_usd", pnl_usd, -math.inf, math.inf),
             net_return=bounded("net_return", net_return, -1e6, 1e6),
@@ -63,7 +67,11 @@ def outcome(
             details=redact_text(encoding.json_text(details)) if details is not None else None,
         )
     except Exception as error:  # noqa: BLE001 - the ledger never breaks the program that decides
-        _log.error("The outcome of decision %.40s is not in the ledger: %s", decision_id, redact_text(str(error)))
+        _log.error(
+            "The outcome of decision %.40s is not in the ledger: %s",
+            redact_text(str(decision_id)),
+            redact_text(str(error)),
+        )
         return False
     return _store(record)
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
+from src.observability.redaction import redact_text
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -36,3 +38,15 @@ def model_names(models: object) -> list[str]:
     if len(names) < len(items):
         raise ValueError(f"its models are {models!r:.60}: give their names as texts, such as openai:gpt-4o.")
     return names
+
+
+def checked_id(decision_id: object) -> str:
+    """Return a decision's id.
+
+    Raises:
+        ValueError: it looks like a secret: two of them would become one id without their secrets.
+    """
+    text = str(decision_id)
+    if redact_text(text) != text:
+        raise ValueError("its decision_id looks like a secret: give an id that holds none.")
+    return text

@@ -21,7 +21,7 @@ from src.observability.current import get_pipeline
 from src.observability.ledger.horizons import parse_horizons
 from src.observability.ledger.moments import aware, refuse_future
 from src.observability.ledger.symbols import market_name
-from src.observability.ledger.texts import check_texts, model_names
+from src.observability.ledger.texts import check_texts, checked_id, model_names
 from src.observability.ledger.votes import write_votes
 from src.observability.redaction import redact_text
 from src.observability.spans import encoding
@@ -188,7 +188,7 @@ def _record(
     direction = _action(action)
     price, target, stop = _prices(direction, price, fields)
     return DecisionRecord(
-        id=str(fields.get("decision_id") or uuid.uuid4().hex),
+        id=checked_id(fields.get("decision_id") or uuid.uuid4().hex),
         time_ns=now_ns,
         as_of_ns=as_of_ns,
         symbol=market_name(symbol),
@@ -294,10 +294,13 @@ def without_secrets(record: DecisionRecord) -> DecisionRecord:
         record,
         symbol=redact_text(record.symbol),
         venue=_redacted(record.venue),
+        timeframe=_redacted(record.timeframe),
+        environment=redact_text(record.environment),
         agent=_redacted(record.agent),
         agent_version=_redacted(record.agent_version),
         prompt_name=_redacted(record.prompt_name),
         prompt_version=_redacted(record.prompt_version),
+        prompt_hash=_redacted(record.prompt_hash),
         models=_redacted(record.models),
         votes=_redacted(record.votes),
         session_id=_redacted(record.session_id),

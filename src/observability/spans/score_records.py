@@ -71,7 +71,7 @@ def make(
         data_type=_data_type(value),
         comment=clean(comment) if comment else None,
         timestamp_ns=timestamp_ns if timestamp_ns is not None else time.time_ns(),
-        environment=environment_name(environment or "") or _environment(settings, default),
+        environment=environment_name(clean(environment or "")) or _environment(settings, default),
         metadata=clean(encoding.json_text(metadata)) if metadata is not None else None,
     )
 

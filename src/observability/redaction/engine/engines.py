@@ -267,7 +267,7 @@ def _first_run(data: bytes) -> list[Hit]:
 # Of stems with a meaning in few places, the patterns of these places: texts can be full of `signature` and `wallet`.
 _STEMS_IN_PLACE = {
     b"sign": "sign(?:i|e|[^a-z])",
-    b"wallet": r"wallet(?:.|\n){0,8}is",
+    b"wallet": r"wallet(?:\(|(?:.|\n){0,8}is)",
     b"pk": r"pk(?:[^a-z0-9]|\z)",
     b"sk": r"sk(?:[^a-z0-9]|\z)",
 }

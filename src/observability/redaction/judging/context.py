@@ -34,6 +34,7 @@ _PUBLIC = _measured(
 _SECRET = _measured(
     "priv", "secret", "signing", "signer", " seed", "mnemonic", "key", " pk ", " sk ", "passw", "passphrase",
     "credential", "keystore", "wallet is ", "sign with", "import", "localaccount",
+    "ethers wallet", "new wallet", "hardhat accounts",
 )  # fmt: skip
 _STRONG = ("priv", "secret", "seed", "signing", "signer", "keypair", "key pair", "wallet key", " key")
 _PROSE_PUBLIC = _measured(

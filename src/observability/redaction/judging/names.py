@@ -109,7 +109,7 @@ _ALWAYS: tuple[tuple[str, str], ...] = (
     ),
     (
         "password",
-        r"[a-z]{2,12}(?:password|passwd)|[a-z]{2,8}pwd|password|passwords|passwd|pwd|passwort|kennwort|wachtwoord|senha|mot_de_passe|passphrase|pass_?phrase|passcode|pin_code|cvv|cvc|db_pass|smtp_pass",
+        r"[a-z]{2,12}(?:password|passwd)|[a-z]{2,8}pwd|password|passwords|passwd|pwd|passwort|kennwort|wachtwoord|senha|mot_de_passe|heslo|parola|haslo|contrasenh?a|salasana|lozinka|(?:kata_)?sandi|passphrase|pass_?phrase|passcode|pin_code|cvv|cvc|db_pass|smtp_pass",
     ),
     (
         "token",

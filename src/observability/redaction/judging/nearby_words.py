@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 # Each word of `context` that means a secret holds one of these.
 STEMS = (
     b"priv", b"secret", b"sign", b"seed", b"mnemonic", b"key", b"passw", b"passphrase", b"credential", b"wallet",
-    b"import", b"token", b"auth", b"bearer", b"pk", b"sk", b"localaccount",
+    b"import", b"token", b"auth", b"bearer", b"pk", b"sk", b"localaccount", b"hardhat",
 )  # fmt: skip
 _STRONG = frozenset(STEMS.index(stem) for stem in (b"priv", b"secret", b"sign", b"seed", b"key"))
 _MARGIN = 32  # characters that tell whether a stem is a word
@@ -80,7 +80,7 @@ def _is_word(data: bytes, stem: bytes, position: int) -> bool:
         rest = data[position + 4 : position + 7].lower()
         return rest.startswith((b"ing", b"er")) or not rest[:1].isalpha()
     if stem == b"wallet":  # the wallet is ...; an address is public
-        return b"is" in data[position + 6 : position + 16].lower()
+        return data[position + 6 : position + 7] == b"(" or b"is" in data[position + 6 : position + 16].lower()
     if len(stem) > 2:
         return True
     return not (data[max(0, position - 1) : position].isalnum() or data[position + 2 : position + 3].isalnum())

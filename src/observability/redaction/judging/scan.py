@@ -90,6 +90,7 @@ class Scan:
     token_end: int = 0  # the end of the last secret found by its shape; a match that begins before it is part of it
     value_end: int = 0  # the same for secrets found by their names
     table_end: int = 0  # the same for rows of tables
+    object_end: int = 0  # the same for keys that are objects in JSON
     pem_end: int = 0  # the same for PEM blocks
     reads_on: bool = False  # whether a value may end, or be explained, behind the end of the text
     pairs: dict[bytes, bool] = field(default_factory=dict)  # whether what may be a signature is a key pair

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from src.observability.redaction.judging import checks, names
 from src.observability.redaction.judging.names import Rule, Verdict
 from src.observability.redaction.judging.plain_values import PLACEHOLDER, is_grouped_key, is_plain_secret
-from src.observability.redaction.rules import told_phrases
+from src.observability.redaction.rules import direct_values, told_phrases
 
 if TYPE_CHECKING:
     from src.observability.redaction.judging.scan import Scan
@@ -29,8 +29,8 @@ _NAME_BACK = re.compile(
 )
 _IS_BACK = re.compile(r"[ \t](?:is|was|are|equals|to)[ \t]{1,2}\Z", re.IGNORECASE)
 _DESCRIBED = re.compile(
-    r"(?P<all>(?P<name>(?:[\w.\-]+ )?[\w.\-]+)[ \t](?:for|of|to|on|from|d[eai])[ \t][^\n:=?!.,;]{1,40}?)"
-    r"(?: is| was|:|=)[ \t]\Z",
+    r"(?P<all>(?P<name>(?:[\w.\-]+ )?[\w.\-]+)[ \t](?:for|of|to|on|from|d[aei]|für|fuer|pour)[ \t][^\n:=?!.,;]{1,40}?)"
+    r"(?: is| was| ist| est| ?:|=)[ \t]\Z",
     re.ASCII | re.IGNORECASE,
 )
 _QUOTED_NAME = re.compile(r"[\"'`]|u0022|&quot;|%22")
@@ -364,12 +364,14 @@ def _find_plain(scan: Scan, start: int, name: _Name, verdict: Verdict, *, certai
     if follows_call or PLACEHOLDER.match(value):
         return
     line = verdict.kind == "password" and _is_line(text, name.start, start + len(value))
-    if is_plain_secret(verdict, value, certain=certain or is_env, line=line):
+    is_direct = not name.quote and direct_values.is_password(text, name.text, start, start + len(value), is_line=line)
+    if is_direct or is_plain_secret(verdict, value, certain=certain or is_env, line=line):
         _add(scan, start, _block_end(text, start, start + len(value)), verdict.kind)
 
 
 def _block_end(text: str, start: int, end: int) -> int:
-    """Return the end of a value that stands in lines of its own below its name, as a folded block in YAML does."""
+    """Return the end of a value that goes on in lines below: in a folded block of YAML, a shell, a mail."""
+    end = direct_values.end_in_further_line(text, end)
     indent = _OWN_LINE.search(text, max(0, start - _DEEPEST_INDENT), start)
     while indent:
         line = _NEXT_LINE.match(text, end)

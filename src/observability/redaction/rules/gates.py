@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from src.observability.redaction.judging import pieces
 from src.observability.redaction.judging.scan import TAG
 from src.observability.redaction.judging.unescaped import LINE_BREAK, PIECE
-from src.observability.redaction.rules import exchange_credentials, logins
+from src.observability.redaction.rules import exchange_credentials, key_files, logins, named_columns
 from src.observability.redaction.rules.nearby_names import FILLERS
 from src.observability.redaction.rules.prefixes import TOKENS, Token
 
@@ -37,6 +37,12 @@ class Inspection(enum.Enum):
     URL = enum.auto()
     RUN = enum.auto()
     BYTES = enum.auto()
+    BYTES_BY_PLACE = enum.auto()
+    MARKDOWN = enum.auto()
+    COOKIE = enum.auto()
+    PASSWORD_FILE = enum.auto()
+    JWK = enum.auto()
+    KEYSTORE = enum.auto()
     ESCAPE = enum.auto()
     BROKEN = enum.auto()
     SPELLED = enum.auto()
@@ -73,7 +79,8 @@ WIDE = "_-.+/=~%$"
 _KEYWORDS = (
     "key", "secret", "passw", "passphrase", "pass", "pwd", "token", "mnemonic", "seed", "phrase", "auth", "cred",
     "bearer", "cookie", "priv", "jwt", "otp", "cvv", "cvc", "wif", "xprv", "words", "codes", "_sid", "conn", "pw",
-    "kennwort", "wachtwoord", "senha", "clave", "chave", "chiave",
+    "kennwort", "wachtwoord", "senha", "clave", "chave", "chiave", "heslo", "parola", "haslo", "contrasen", "salasana",
+    "lozinka", "sandi",
 )  # fmt: skip
 _WORDS = f"(?:{'|'.join(_KEYWORDS)})"
 _FILLER = f"(?:{'|'.join(FILLERS)})"
@@ -141,12 +148,12 @@ _FIXED: tuple[Gate, ...] = (
     # the password for the exchange is ...
     Gate(
         inspection=Inspection.PROSE,
-        pattern=r"(?:password|passphrase|passwort|api[ _\-]?key|secret key|private key|access token|clave|chave|chiave)"
-        r"[ \t](?:for|of|to|on|from|d[eai])[ \t][^\n:=?!.,;]{1,40}"
-        r"(?:[ \t]is|[ \t]was|:|=)[ \t]",
+        pattern=r"(?:password|passphrase|passwort|api[ _\-]?key|secret key|private key|access token|clave|chave|chiave"
+        r"|mot de passe|senha)[ \t](?:for|of|to|on|from|d[aei]|f.r|pour)[ \t][^\n:=?!.,;]{1,40}"
+        r"(?:[ \t]is|[ \t]was|[ \t]ist|[ \t]est|:|=)[ \t]",
         literals=(
             "password", "passphrase", "passwort", "api", "secret key", "private key", "access token",
-            "clave", "chave", "chiave",
+            "clave", "chave", "chiave", "mot de passe", "senha",
         ),
         caseless=True,
     ),
@@ -177,6 +184,17 @@ _FIXED: tuple[Gate, ...] = (
         pattern=r"[\[({](?:\s|\\+[nrt])*(?:\d{1,3}(?:\s|\\+[nrt])*,(?:\s|\\+[nrt])*){30}\d{1,3}(?:\s|\\+[nrt])*,",
         literals=("[", "(", "{"),
     ),
+    Gate(
+        inspection=Inspection.MARKDOWN,
+        pattern=_WORDS + named_columns.MARKDOWN_END,
+        literals=_KEYWORDS,
+        caseless=True,
+    ),
+    Gate(inspection=Inspection.COOKIE, pattern=logins.COOKIE_GATE, literals=logins.COOKIE_LITERALS),
+    Gate(inspection=Inspection.PASSWORD_FILE, pattern=logins.FILE_GATE, literals=logins.FILE_LITERALS),
+    Gate(inspection=Inspection.BYTES_BY_PLACE, pattern=key_files.BYTES_GATE, literals=key_files.BYTES_LITERALS),
+    Gate(inspection=Inspection.JWK, pattern=key_files.JWK_GATE, literals=key_files.JWK_LITERALS),
+    Gate(inspection=Inspection.KEYSTORE, pattern=key_files.KEYSTORE_GATE, literals=key_files.KEYSTORE_LITERALS),
     # as numpy prints them
     Gate(inspection=Inspection.BYTES, pattern=r"\[[ \t]{0,3}(?:\d{1,3}[ \t\r\n]{1,8}){31}\d", literals=("[",)),
 )  # fmt: skip

@@ -36,6 +36,14 @@ COMMAND_GATE: Final = (
 )
 COMMAND_LITERALS: Final = ("<<<", "redis-cli -a", "-storepass", "-keypass", "openssl enc -k", "htpasswd -")
 
+# curl -b 'session=value': up to the value
+COOKIE_GATE: Final = r" (?:-b|--cookie)[ =]['\"]?[\w.\-]{1,40}="
+COOKIE_LITERALS: Final = (" -b", " --cookie")
+# host:5432:database:user:value, as in .pgpass: up to the value
+FILE_GATE: Final = r":(?:5432|5433|6432|26257):[\w\-*.]{1,63}:[\w\-.@]{1,63}:[^\s:]"
+FILE_LITERALS: Final = (":5432:", ":5433:", ":6432:", ":26257:")
+
+_COOKIES: Final = re.compile(r"[^\s\"'\\]{8,4096}")
 _VALUE: Final = re.compile(r"[A-Za-z0-9!@#$%^&*?+~_.\-]{6,64}")
 _QUOTED: Final = re.compile(r"[^\s\"'\\]{6,64}")
 _SPECIALS: Final = frozenset("!@#$%^&*")
@@ -101,6 +109,20 @@ def find_in_command(scan: Scan, end: int) -> None:
     """Find the password of a command; the first character of the value ends at `end`."""
     match = _VALUE.match(scan.text, end - 1)
     if match and _is_password(match[0]):
+        scan.add(*match.span(), "password", general=True)
+
+
+def find_cookie(scan: Scan, end: int) -> None:
+    """Find the cookie that a command sends; its value begins at `end`."""
+    match = _COOKIES.match(scan.text, end)
+    if match and checks.looks_random(match[0], 16) and "curl" in scan.text[max(0, end - _REACH * 4) : end]:
+        scan.add(*match.span(), "cookie", general=True)
+
+
+def find_in_file(scan: Scan, end: int) -> None:
+    """Find the password of a line of `.pgpass`; its first character ends at `end`."""
+    match = _QUOTED.match(scan.text, end - 1)
+    if match and not PLACEHOLDER.match(match[0]):
         scan.add(*match.span(), "password", general=True)
 
 

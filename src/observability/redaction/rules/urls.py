@@ -45,7 +45,8 @@ _NODES = re.compile(
 _HOOKS = re.compile(
     r"(?:discord(?:app)?\.com|slack\.com|webhook\.office\.com|office\.com|zapier\.com|ifttt\.com|make\.com|integromat\.com|"
     r"pipedream\.net|chat\.googleapis\.com|telegram\.org|tradingview\.com|3commas\.io|logic\.azure\.com|webhook\.site|"
-    r"hc-ping\.com|pushover\.net|ntfy\.sh|betterstack\.com|opsgenie\.com|mattermost\.\w+|n8n\.cloud)(?::\d+)?\Z",
+    r"hc-ping\.com|pushover\.net|ntfy\.sh|betterstack\.com|opsgenie\.com|mattermost\.\w+|n8n\.cloud|"
+    r"feishu\.cn|larksuite\.com|day\.app|dingtalk\.com|qyapi\.weixin\.qq\.com)(?::\d+)?\Z",
     re.IGNORECASE,
 )
 _HOOK_PATH = re.compile(

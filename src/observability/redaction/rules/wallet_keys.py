@@ -96,8 +96,14 @@ def find_bytes(scan: Scan, end: int) -> None:
     text = scan.text
     start = max(text.rfind(opener, max(0, end - 4_096), end) for opener in "[({")
     match = _ARRAY.match(text, start) or _PRINTED.match(text, start) if start >= 0 else None
-    numbers = [int(digits) for digits in _INTEGER.findall(match.group())] if match else []
-    if not match or len(numbers) not in {32, 64} or max(numbers) > 255:
+    if match:
+        judge_bytes(scan, match, [int(digits) for digits in _INTEGER.findall(match.group())])
+
+
+def judge_bytes(scan: Scan, match: re.Match[str], numbers: list[int]) -> None:
+    """Record an array of these numbers, if they are a key."""
+    text, start = scan.text, match.start()
+    if len(numbers) not in {32, 64} or max(numbers) > 255:
         return
     kind = None
     if len(numbers) == 64:
