@@ -31,6 +31,7 @@ _IN_LOWER_CASE: Final = bytes(
     for code in range(256)
 )
 _OR_UNKNOWN: Final = _IN_LOWER_CASE[: ord("?")] + b"?" + _IN_LOWER_CASE[ord("?") + 1 :]
+_MOST_WORDS: Final = 3  # that a `?` and the letters of a charset around it count for
 _ANY_LETTER: Final = b"abcdefghijklmnopqrstuvwxyz" + bytes(range(0x80, 0x100))
 _RARE: Final = 20  # characters to one beyond ASCII
 _ASCII_LETTER: Final = re.compile(rb"[a-z]")
@@ -51,6 +52,8 @@ _SIGNS_OF_PAGES: Final = bytes(
 _HTML_SIGN: Final = re.compile(HTML_SIGN.encode())
 _BLANKS: Final = b" " * 8
 _FEW: Final = 64
+# Words hold these besides letters: marks, and the few signs among the letters of Latin.
+_FIRST_MARKED, _LAST_MARK, _MARKS_OF_KANA = "\u00c0", "\u036f", "\u3099\u309a"
 _ESCAPED_BLANKS: Final = (b"\\n", b"\\r", b"\\t")
 _SAMPLE: Final = _FEWEST // 2  # words of which one is looked up first
 _BETWEEN: Final = ((3,), (1, 2, 4, 5))  # how far before the second of two such the words between them stand
@@ -81,13 +84,18 @@ def search(text: str, chars: Characters) -> Words:
         return NONE
     if chars.letters is not None or chars.codes is not None:
         places, columns = _search_all(chars)
-    elif text.isascii():
+        return Words(places=places, columns=columns) if places or columns else NONE
+    if text.isascii():
         letters = _without_escapes(chars.data).translate(_IN_LOWER_CASE)
+        has_unknown = False
+    else:
+        letters = _without_signs(text, _without_escapes(chars.data).translate(_OR_UNKNOWN))
+        has_unknown = b"?" in letters
+    if not has_unknown:
         listed = _in_ascii()
         places = _places_of_words(text) if _has_twelve(letters.split(), listed) else []
         columns = [*word_columns.columns_in_ascii(letters, listed)]
     else:
-        letters = _without_escapes(chars.data).translate(_OR_UNKNOWN)
         places = _places_of_words(text) if _may_have_twelve(text, letters) else []
         columns = [*word_columns.columns_of_short(text, letters)]
     return Words(places=places, columns=columns) if places or columns else NONE
@@ -95,12 +103,27 @@ def search(text: str, chars: Characters) -> Words:
 
 def _without_html(data: bytes) -> bytes:
     """Return a text of the same length with blanks for the signs that HTML names."""
+    if b";" not in data:  # addresses have parameters alone
+        return data
     signs = [*islice(unescaped.places_of(data, b"&"), _FEW + 1)]
     if len(signs) > _FEW:
         return _HTML_SIGN.sub(lambda sign: _BLANKS[: len(sign[0])], data)
     blanks = bytearray(data)
     for match in filter(None, (_HTML_SIGN.match(data, place) for place in signs)):
         blanks[match.start() : match.end()] = _BLANKS[: match.end() - match.start()]
+    return bytes(blanks)
+
+
+def _without_signs(text: str, letters: bytes) -> bytes:
+    """Return the letters of a text with blanks for those `?` that stand for no letter beyond ASCII, if they are few."""
+    places = [*islice(unescaped.places_of(letters, b"?"), min(_FEW, len(letters) // _RARE) + 1)]
+    if len(places) > min(_FEW, len(letters) // _RARE):
+        return letters
+    blanks = bytearray(letters)
+    for place in places:
+        char = text[place]
+        if not char.isalnum() and not _FIRST_MARKED <= char <= _LAST_MARK and char not in _MARKS_OF_KANA:
+            blanks[place] = ord(" ")
     return bytes(blanks)
 
 
@@ -162,12 +185,17 @@ def _may_have_twelve(text: str, letters: bytes) -> bool:
 
 
 def _has_twelve_or_unknown(letters: bytes, listed: Container[bytes]) -> bool:
-    """Return whether a text may have twelve listed words in a row; what holds a `?` may be several words."""
+    """Return whether a text may have twelve listed words in a row.
+
+    A `?` is a word at most, and so are the letters of ASCII on each side, since a word ends at another script.
+    """
     first, *others = letters.split(b"?")
-    pieces = [first]
+    pieces, is_ascii = [first], letters.isascii()
     for piece in others:
-        pieces[-1] = pieces[-1].rstrip(_ANY_LETTER)
-        pieces += (b" ? ? ? ", piece.lstrip(_ANY_LETTER))
+        before, behind = pieces[-1].rstrip(_ANY_LETTER), piece.lstrip(_ANY_LETTER)
+        words = 1 + (len(before) < len(pieces[-1])) + (len(behind) < len(piece))
+        pieces[-1] = before
+        pieces += (b" ?" * (words if is_ascii or words == 1 else _MOST_WORDS), b" ", behind)
     return _has_twelve(b"".join(pieces).split(), listed)
 
 

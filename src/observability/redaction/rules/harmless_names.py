@@ -44,7 +44,7 @@ def remaining_ends(text: str, ends: list[int]) -> Iterator[int]:
     rule reads of such a line lies within it. The gate's matches lie within lines too, so that equal lines have equal
     ones.
     """
-    harmless: dict[str, bool] = {}
+    harmless: dict[str, bool | None] = {}  # None: seen once
     place, count, repeated = 0, len(ends), 0
     while place < count:
         end = ends[place]
@@ -58,14 +58,16 @@ def remaining_ends(text: str, ends: list[int]) -> Iterator[int]:
         behind = place + 1
         while behind < count and ends[behind] <= line_end:
             behind += 1
-        is_harmless = harmless.get(line)
-        if is_harmless is None:
+        if line not in harmless:
             if len(harmless) > _SAMPLE + repeated:
                 yield from ends[place:]  # most lines are different
                 return
-            is_harmless = harmless[line] = _assigns_nothing(line, [each - start for each in ends[place:behind]])
+            is_harmless = harmless[line] = None  # looked at in the text: most lines come once
         else:
             repeated += 1
+            is_harmless = harmless[line]
+            if is_harmless is None:
+                is_harmless = harmless[line] = _assigns_nothing(line, [each - start for each in ends[place:behind]])
         if not is_harmless:
             yield from ends[place:behind]
         place = behind
