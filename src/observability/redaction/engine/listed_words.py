@@ -10,15 +10,13 @@ from __future__ import annotations
 import functools
 import re
 import unicodedata
-from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
-from src.observability.redaction.engine import characters, word_columns
+from src.observability.redaction.engine import blanks, characters, word_columns
 from src.observability.redaction.engine.characters import LETTER_BITS, MARK, PADDING, Characters
-from src.observability.redaction.judging import checks, unescaped
+from src.observability.redaction.judging import checks
 from src.observability.redaction.judging.scan import without_separators, without_tags
 from src.observability.redaction.rules import phrase_layouts, seed_phrases
-from src.observability.redaction.rules.gates import HTML_SIGN
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterator
@@ -49,12 +47,6 @@ _SIGNS_OF_PAGES: Final = bytes(
     else _OTHER_PAGE[0]
     for page in range(256)
 )
-_HTML_SIGN: Final = re.compile(HTML_SIGN.encode())
-_BLANKS: Final = b" " * 8
-_FEW: Final = 64
-# Words hold these besides letters: marks, and the few signs among the letters of Latin.
-_FIRST_MARKED, _LAST_MARK, _MARKS_OF_KANA = "\u00c0", "\u036f", "\u3099\u309a"
-_ESCAPED_BLANKS: Final = (b"\\n", b"\\r", b"\\t")
 _SAMPLE: Final = _FEWEST // 2  # words of which one is looked up first
 _BETWEEN: Final = ((3,), (1, 2, 4, 5))  # how far before the second of two such the words between them stand
 _READ: Final = 4  # letters of a word by which it is looked up
@@ -86,10 +78,10 @@ def search(text: str, chars: Characters) -> Words:
         places, columns = _search_all(chars)
         return Words(places=places, columns=columns) if places or columns else NONE
     if text.isascii():
-        letters = _without_escapes(chars.data).translate(_IN_LOWER_CASE)
+        letters = blanks.without_escapes(chars.data).translate(_IN_LOWER_CASE)
         has_unknown = False
     else:
-        letters = _without_signs(text, _without_escapes(chars.data).translate(_OR_UNKNOWN))
+        letters = blanks.without_signs(text, blanks.without_escapes(chars.data).translate(_OR_UNKNOWN))
         has_unknown = b"?" in letters
     if not has_unknown:
         listed = _in_ascii()
@@ -99,42 +91,6 @@ def search(text: str, chars: Characters) -> Words:
         places = _places_of_words(text) if _may_have_twelve(text, letters) else []
         columns = [*word_columns.columns_of_short(text, letters)]
     return Words(places=places, columns=columns) if places or columns else NONE
-
-
-def _without_html(data: bytes) -> bytes:
-    """Return a text of the same length with blanks for the signs that HTML names."""
-    if b";" not in data:  # addresses have parameters alone
-        return data
-    signs = [*islice(unescaped.places_of(data, b"&"), _FEW + 1)]
-    if len(signs) > _FEW:
-        return _HTML_SIGN.sub(lambda sign: _BLANKS[: len(sign[0])], data)
-    blanks = bytearray(data)
-    for match in filter(None, (_HTML_SIGN.match(data, place) for place in signs)):
-        blanks[match.start() : match.end()] = _BLANKS[: match.end() - match.start()]
-    return bytes(blanks)
-
-
-def _without_signs(text: str, letters: bytes) -> bytes:
-    """Return the letters of a text with blanks for those `?` that stand for no letter beyond ASCII, if they are few."""
-    places = [*islice(unescaped.places_of(letters, b"?"), min(_FEW, len(letters) // _RARE) + 1)]
-    if len(places) > min(_FEW, len(letters) // _RARE):
-        return letters
-    blanks = bytearray(letters)
-    for place in places:
-        char = text[place]
-        if not char.isalnum() and not _FIRST_MARKED <= char <= _LAST_MARK and char not in _MARKS_OF_KANA:
-            blanks[place] = ord(" ")
-    return bytes(blanks)
-
-
-def _without_escapes(data: bytes) -> bytes:
-    """Return a text of the same length with blanks for escaped blanks and for the signs that HTML names."""
-    if b"&" in data:
-        data = _without_html(data)
-    if b"\\" in data:
-        for blank in _ESCAPED_BLANKS:
-            data = data.replace(blank, b"  ")
-    return data
 
 
 @functools.cache
@@ -179,7 +135,7 @@ def _may_have_twelve(text: str, letters: bytes) -> bool:
     for charset, languages in _CHARSETS:
         in_bytes = separated.encode(charset, "replace")
         if in_bytes.count(b"?") * _RARE <= len(in_bytes):
-            in_charset = _without_escapes(without_tags(in_bytes)).translate(_letters_of(charset))
+            in_charset = blanks.without_escapes(without_tags(in_bytes)).translate(_letters_of(charset))
             return _has_twelve_or_unknown(in_charset, _InCharset(charset, languages))
     return _may_have_signs(text, letters)
 
@@ -321,7 +277,7 @@ def _letters_in_ascii(data: bytes) -> Any:
     import numpy
 
     if b"&" in data:
-        data = _without_html(data)
+        data = blanks.without_html(data)
     signs = numpy.frombuffer(data + bytes(PADDING), numpy.uint8)
     letters = ((signs | 32) - numpy.uint8(ord("a")) < 26).view(numpy.uint8)
     if b"\\" in data:

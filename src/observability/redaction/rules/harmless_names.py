@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 _LONGEST_KEY = 34  # of JSON, that is told without looking at what stands around it
 _LONGEST = 400  # characters of a line
 _SAMPLE = 16  # lines after which a text must have shown that it repeats lines
+_ONCE, _ASSIGNS = 0, -1  # what is known of a line that was seen once, and of one that may assign a secret
 _SEPARATORS = frozenset(":= \t")  # what a gate's match ends with; behind the others a value may stand lines below
 # Behind these a value, or the rest of its name's operator, may stand in the next line.
 _LEADS_ON = frozenset(":=>|+-(\\,<{[&")
@@ -44,7 +45,7 @@ def remaining_ends(text: str, ends: list[int]) -> Iterator[int]:
     rule reads of such a line lies within it. The gate's matches lie within lines too, so that equal lines have equal
     ones.
     """
-    harmless: dict[str, bool | None] = {}  # None: seen once
+    seen: dict[str, int] = {}  # how many ends of a line assign nothing, or one of the two below
     place, count, repeated = 0, len(ends), 0
     while place < count:
         end = ends[place]
@@ -55,21 +56,27 @@ def remaining_ends(text: str, ends: list[int]) -> Iterator[int]:
             place += 1
             continue
         line = text[start:line_end]
+        size = seen.get(line)
+        if size is not None:
+            repeated += 1
+            if size > 0:
+                place += size
+                continue
         behind = place + 1
         while behind < count and ends[behind] <= line_end:
             behind += 1
-        if line not in harmless:
-            if len(harmless) > _SAMPLE + repeated:
+        if size is None:
+            if len(seen) > _SAMPLE + repeated:
                 yield from ends[place:]  # most lines are different
                 return
-            is_harmless = harmless[line] = None  # looked at in the text: most lines come once
+            seen[line] = _ONCE  # it is looked at in the text: most lines come once
+        elif size == _ONCE and _assigns_nothing(line, [each - start for each in ends[place:behind]]):
+            seen[line] = behind - place
+            place = behind
+            continue
         else:
-            repeated += 1
-            is_harmless = harmless[line]
-            if is_harmless is None:
-                is_harmless = harmless[line] = _assigns_nothing(line, [each - start for each in ends[place:behind]])
-        if not is_harmless:
-            yield from ends[place:behind]
+            seen[line] = _ASSIGNS
+        yield from ends[place:behind]
         place = behind
 
 
