@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from itertools import islice
 from typing import Final
 
 from src.observability.redaction.judging import unescaped
@@ -12,8 +11,7 @@ from src.observability.redaction.rules.gates import HTML_SIGN
 
 _HTML_SIGN: Final = re.compile(f"({HTML_SIGN})".encode())
 _ESCAPED_BLANKS: Final = (b"\\n", b"\\r", b"\\t")
-_FEW: Final = 64
-_RARE: Final = 20  # characters to one beyond ASCII
+_FEW, _FEWEST, _RARE = 64, 4, 100  # signs of a text at most, of a short one, and characters to one sign
 # Words hold these besides letters: marks, and the few signs among the letters of Latin.
 _FIRST_MARKED, _LAST_MARK, _MARKS_OF_KANA = "\u00c0", "\u036f", "\u3099\u309a"
 
@@ -27,11 +25,10 @@ def without_html(data: bytes) -> bytes:
 
 def without_signs(text: str, letters: bytes) -> bytes:
     """Return the letters of a text with blanks for those `?` that stand for no letter beyond ASCII, if they are few."""
-    places = [*islice(unescaped.places_of(letters, b"?"), min(_FEW, len(letters) // _RARE) + 1)]
-    if len(places) > min(_FEW, len(letters) // _RARE):
+    if letters.count(b"?") > min(_FEW, _FEWEST + len(letters) // _RARE):
         return letters
     blanks = bytearray(letters)
-    for place in places:
+    for place in unescaped.places_of(letters, b"?"):
         char = text[place]
         if not char.isalnum() and not _FIRST_MARKED <= char <= _LAST_MARK and char not in _MARKS_OF_KANA:
             blanks[place] = ord(" ")

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 _LONGEST_KEY = 34  # of JSON, that is told without looking at what stands around it
 _LONGEST = 400  # characters of a line
+_NEAR = 4_000  # characters behind a line in which it is sought at once
 _SAMPLE = 16  # lines after which a text must have shown that it repeats lines
 _ONCE, _ASSIGNS = 0, -1  # what is known of a line that was seen once, and of one that may assign a secret
 _SEPARATORS = frozenset(":= \t")  # what a gate's match ends with; behind the others a value may stand lines below
@@ -69,12 +70,15 @@ def remaining_ends(text: str, ends: list[int]) -> Iterator[int]:
             if len(seen) > _SAMPLE + repeated:
                 yield from ends[place:]  # most lines are different
                 return
-            seen[line] = _ONCE  # it is looked at in the text: most lines come once
-        elif size == _ONCE and _assigns_nothing(line, [each - start for each in ends[place:behind]]):
+            size = seen[line] = _ONCE
+            is_repeated = text.find(line, line_end, line_end + _NEAR) >= 0  # most lines come once
+        else:
+            is_repeated = True
+        if size == _ONCE and is_repeated and _assigns_nothing(line, [each - start for each in ends[place:behind]]):
             seen[line] = behind - place
             place = behind
             continue
-        else:
+        if is_repeated:
             seen[line] = _ASSIGNS
         yield from ends[place:behind]
         place = behind
