@@ -307,3 +307,18 @@ def test_a_phrase_is_found_among_words_that_may_end_phrases_everywhere(engine: E
         prose = f"{word} " * 1_600
         clean = Redactor(engine=engine).text(f"{prose}. {phrase}. {prose}")
         assert clean == f"{prose}. {MARKER}. {prose}"
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("language", ["english", "spanish", "french", "chinese_simplified", "korean"])
+@pytest.mark.parametrize("around", ["\u2265 {} \u2713", "(? {}?)", "\u20bf{}\u2026"])
+def test_phrase_is_found_in_a_long_text_in_ascii_whatever_few_signs_stand_beside_it(
+    engine: EngineName, form: Form, language: str, around: str
+) -> None:
+    phrase = unicodedata.normalize(form, " ".join(mnemonic(language).to_mnemonic(bytes(range(16))).split()))
+    prose = "The price of the market is above its average, and the risk of a trade is small. " * 70
+    text = prose + around.format(phrase) + prose
+    clean = Redactor(engine=engine).text(text)
+    assert MARKER in clean
+    assert phrase not in clean

@@ -38,7 +38,7 @@ _PLANE: Final = 0x10000
 _LETTERS_ALONE: Final = (0x0400, 0x0482, 0x3041, 0x3097, 0x30A1, 0x30FB, 0x4E00, 0xA000, _HANGUL[0], _HANGUL[1] + 1)
 _SAMPLES: Final = 200
 _SHORTEST: Final = 2_048  # characters; shorter texts are read faster without numpy
-_LONG, _LONG_IN_ASCII = 10_000, 16_000  # and of those that are mostly, or all, ASCII
+_LONG: Final = 16_000  # and of those that are mostly, or all, ASCII
 _STEP: Final = 37  # characters of which one is looked at first
 _ENOUGH: Final = 1_000_000  # characters that are read without numpy before it is imported
 _RARE: Final = 8  # where fewer characters than one in so many are beyond ASCII, they are looked up one by one
@@ -75,9 +75,7 @@ class Characters(NamedTuple):
 def read(text: str) -> Characters:
     """Return the characters of a text, sorted as far as that pays."""
     is_ascii = text.isascii()
-    if len(text) < _SHORTEST or (len(text) < _LONG_IN_ASCII and is_ascii):
-        return Characters(data=in_ascii(text))
-    if len(text) < _LONG and not is_ascii and _is_mostly_ascii(text):
+    if len(text) < _SHORTEST or (len(text) < _LONG and (is_ascii or _is_mostly_ascii(text))):
         return Characters(data=in_ascii(text))
     if not _uses_numpy(len(text)):
         return Characters(data=in_ascii(text))

@@ -10,15 +10,13 @@ from __future__ import annotations
 import functools
 import re
 import unicodedata
-from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
-from src.observability.redaction.engine import characters, word_columns
+from src.observability.redaction.engine import blanks, characters, word_columns
 from src.observability.redaction.engine.characters import LETTER_BITS, MARK, PADDING, Characters
-from src.observability.redaction.judging import checks, unescaped
+from src.observability.redaction.judging import checks
 from src.observability.redaction.judging.scan import without_separators, without_tags
 from src.observability.redaction.rules import phrase_layouts, seed_phrases
-from src.observability.redaction.rules.gates import HTML_SIGN
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterator
@@ -31,6 +29,7 @@ _IN_LOWER_CASE: Final = bytes(
     for code in range(256)
 )
 _OR_UNKNOWN: Final = _IN_LOWER_CASE[: ord("?")] + b"?" + _IN_LOWER_CASE[ord("?") + 1 :]
+_MOST_WORDS: Final = 3  # that a `?` and the letters of a charset around it count for
 _ANY_LETTER: Final = b"abcdefghijklmnopqrstuvwxyz" + bytes(range(0x80, 0x100))
 _RARE: Final = 20  # characters to one beyond ASCII
 _ASCII_LETTER: Final = re.compile(rb"[a-z]")
@@ -48,10 +47,6 @@ _SIGNS_OF_PAGES: Final = bytes(
     else _OTHER_PAGE[0]
     for page in range(256)
 )
-_HTML_SIGN: Final = re.compile(HTML_SIGN.encode())
-_BLANKS: Final = b" " * 8
-_FEW: Final = 64
-_ESCAPED_BLANKS: Final = (b"\\n", b"\\r", b"\\t")
 _SAMPLE: Final = _FEWEST // 2  # words of which one is looked up first
 _BETWEEN: Final = ((3,), (1, 2, 4, 5))  # how far before the second of two such the words between them stand
 _READ: Final = 4  # letters of a word by which it is looked up
@@ -81,37 +76,21 @@ def search(text: str, chars: Characters) -> Words:
         return NONE
     if chars.letters is not None or chars.codes is not None:
         places, columns = _search_all(chars)
-    elif text.isascii():
-        letters = _without_escapes(chars.data).translate(_IN_LOWER_CASE)
+        return Words(places=places, columns=columns) if places or columns else NONE
+    if text.isascii():
+        letters = blanks.without_escapes(chars.data).translate(_IN_LOWER_CASE)
+        has_unknown = False
+    else:
+        letters = blanks.without_signs(text, blanks.without_escapes(chars.data).translate(_OR_UNKNOWN))
+        has_unknown = b"?" in letters
+    if not has_unknown:
         listed = _in_ascii()
         places = _places_of_words(text) if _has_twelve(letters.split(), listed) else []
         columns = [*word_columns.columns_in_ascii(letters, listed)]
     else:
-        letters = _without_escapes(chars.data).translate(_OR_UNKNOWN)
         places = _places_of_words(text) if _may_have_twelve(text, letters) else []
         columns = [*word_columns.columns_of_short(text, letters)]
     return Words(places=places, columns=columns) if places or columns else NONE
-
-
-def _without_html(data: bytes) -> bytes:
-    """Return a text of the same length with blanks for the signs that HTML names."""
-    signs = [*islice(unescaped.places_of(data, b"&"), _FEW + 1)]
-    if len(signs) > _FEW:
-        return _HTML_SIGN.sub(lambda sign: _BLANKS[: len(sign[0])], data)
-    blanks = bytearray(data)
-    for match in filter(None, (_HTML_SIGN.match(data, place) for place in signs)):
-        blanks[match.start() : match.end()] = _BLANKS[: match.end() - match.start()]
-    return bytes(blanks)
-
-
-def _without_escapes(data: bytes) -> bytes:
-    """Return a text of the same length with blanks for escaped blanks and for the signs that HTML names."""
-    if b"&" in data:
-        data = _without_html(data)
-    if b"\\" in data:
-        for blank in _ESCAPED_BLANKS:
-            data = data.replace(blank, b"  ")
-    return data
 
 
 @functools.cache
@@ -156,18 +135,23 @@ def _may_have_twelve(text: str, letters: bytes) -> bool:
     for charset, languages in _CHARSETS:
         in_bytes = separated.encode(charset, "replace")
         if in_bytes.count(b"?") * _RARE <= len(in_bytes):
-            in_charset = _without_escapes(without_tags(in_bytes)).translate(_letters_of(charset))
+            in_charset = blanks.without_escapes(without_tags(in_bytes)).translate(_letters_of(charset))
             return _has_twelve_or_unknown(in_charset, _InCharset(charset, languages))
     return _may_have_signs(text, letters)
 
 
 def _has_twelve_or_unknown(letters: bytes, listed: Container[bytes]) -> bool:
-    """Return whether a text may have twelve listed words in a row; what holds a `?` may be several words."""
+    """Return whether a text may have twelve listed words in a row.
+
+    A `?` is a word at most, and so are the letters of ASCII on each side, since a word ends at another script.
+    """
     first, *others = letters.split(b"?")
-    pieces = [first]
+    pieces, is_ascii = [first], letters.isascii()
     for piece in others:
-        pieces[-1] = pieces[-1].rstrip(_ANY_LETTER)
-        pieces += (b" ? ? ? ", piece.lstrip(_ANY_LETTER))
+        before, behind = pieces[-1].rstrip(_ANY_LETTER), piece.lstrip(_ANY_LETTER)
+        words = 1 + (len(before) < len(pieces[-1])) + (len(behind) < len(piece))
+        pieces[-1] = before
+        pieces += (b" ?" * (words if is_ascii or words == 1 else _MOST_WORDS), b" ", behind)
     return _has_twelve(b"".join(pieces).split(), listed)
 
 
@@ -293,7 +277,7 @@ def _letters_in_ascii(data: bytes) -> Any:
     import numpy
 
     if b"&" in data:
-        data = _without_html(data)
+        data = blanks.without_html(data)
     signs = numpy.frombuffer(data + bytes(PADDING), numpy.uint8)
     letters = ((signs | 32) - numpy.uint8(ord("a")) < 26).view(numpy.uint8)
     if b"\\" in data:

@@ -23,7 +23,7 @@ SEPARATORS = (
 
 # Tags between the words of a list or a table.
 TAG = r"</?(?:br|li|td|tr|th|p|b|i|em|ol|ul|div|span|code|strong)[ /]{0,2}>"
-_TAG = re.compile(TAG.encode())
+_TAG = re.compile(f"({TAG})".encode())
 
 
 def in_ascii(text: str) -> bytes:
@@ -33,7 +33,16 @@ def in_ascii(text: str) -> bytes:
 
 def without_tags(data: bytes) -> bytes:
     """Return a text with blanks for its tags."""
-    return _TAG.sub(lambda tag: b" " * len(tag.group()), data) if b"<" in data else data
+    return blanked(data, _TAG) if b"<" in data else data
+
+
+def blanked(data: bytes, signs: re.Pattern[bytes]) -> bytes:
+    """Return a text with blanks for what a pattern with one group, which holds all of it, matches."""
+    pieces = signs.split(data)
+    if len(pieces) == 1:
+        return data
+    pieces[1::2] = [b" " * len(piece) for piece in pieces[1::2]]
+    return b"".join(pieces)
 
 
 def _without_letters(text: str) -> bytes:

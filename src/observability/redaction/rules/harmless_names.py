@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 _LONGEST_KEY = 34  # of JSON, that is told without looking at what stands around it
 _LONGEST = 400  # characters of a line
+_NEAR = 4_000  # characters behind a line in which it is sought at once
 _SAMPLE = 16  # lines after which a text must have shown that it repeats lines
+_ONCE, _ASSIGNS = 0, -1  # what is known of a line that was seen once, and of one that may assign a secret
 _SEPARATORS = frozenset(":= \t")  # what a gate's match ends with; behind the others a value may stand lines below
 # Behind these a value, or the rest of its name's operator, may stand in the next line.
 _LEADS_ON = frozenset(":=>|+-(\\,<{[&")
@@ -44,7 +46,7 @@ def remaining_ends(text: str, ends: list[int]) -> Iterator[int]:
     rule reads of such a line lies within it. The gate's matches lie within lines too, so that equal lines have equal
     ones.
     """
-    harmless: dict[str, bool] = {}
+    seen: dict[str, int] = {}  # how many ends of a line assign nothing, or one of the two below
     place, count, repeated = 0, len(ends), 0
     while place < count:
         end = ends[place]
@@ -55,19 +57,30 @@ def remaining_ends(text: str, ends: list[int]) -> Iterator[int]:
             place += 1
             continue
         line = text[start:line_end]
+        size = seen.get(line)
+        if size is not None:
+            repeated += 1
+            if size > 0:
+                place += size
+                continue
         behind = place + 1
         while behind < count and ends[behind] <= line_end:
             behind += 1
-        is_harmless = harmless.get(line)
-        if is_harmless is None:
-            if len(harmless) > _SAMPLE + repeated:
+        if size is None:
+            if len(seen) > _SAMPLE + repeated:
                 yield from ends[place:]  # most lines are different
                 return
-            is_harmless = harmless[line] = _assigns_nothing(line, [each - start for each in ends[place:behind]])
+            size = seen[line] = _ONCE
+            is_repeated = text.find(line, line_end, line_end + _NEAR) >= 0  # most lines come once
         else:
-            repeated += 1
-        if not is_harmless:
-            yield from ends[place:behind]
+            is_repeated = True
+        if size == _ONCE and is_repeated and _assigns_nothing(line, [each - start for each in ends[place:behind]]):
+            seen[line] = behind - place
+            place = behind
+            continue
+        if is_repeated:
+            seen[line] = _ASSIGNS
+        yield from ends[place:behind]
         place = behind
 
 
