@@ -97,9 +97,9 @@ def total_of(rows: list[Row], name: str) -> float:
 
 
 def cost_of(rows: list[Row]) -> float | None:
-    """Return the known part of what observations cost; None where a price lacks and nothing is known."""
-    known = [row["cost_usd"] for row in rows if row["cost_usd"] is not None]
-    return math.fsum(known) if known or not any(row["cost_unknown"] for row in rows) else None
+    """Return the known part of what observations cost; None where a price lacks and nothing above 0 is known."""
+    known = math.fsum(row["cost_usd"] for row in rows if row["cost_usd"] is not None)
+    return None if not known and any(row["cost_unknown"] for row in rows) else known
 
 
 def bound(rows: list[Row]) -> tuple[float | None, str]:
