@@ -46,8 +46,9 @@ def test_pages_on_calls(cases: list[Case], place: int, filters: dict[str, str]) 
         assert int(total["calls"]) == len(rows)
         assert near(total["cost_usd"], bound(rows)[0])
         assert near(total["errors"], sum(row["level"] == "ERROR" for row in rows) / len(rows))
-        assert int(total["input_tokens"]) == total_of(rows, "input_tokens")
-        assert int(total["output_tokens"]) == total_of(rows, "output_tokens")
+        for name in ("input_tokens", "output_tokens"):
+            is_known = any(row[name] is not None for row in rows)
+            assert near(total[name], total_of(rows, name) if is_known else None)
     groups: defaultdict[str, list[Row]] = defaultdict(list)
     for row in rows:
         groups[row["model"]].append(row)
