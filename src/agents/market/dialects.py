@@ -95,7 +95,7 @@ DIALECTS: Final = (
         header="<TICKER>,<PER>,<DATE>,<TIME>,<OPEN>,<HIGH>,<LOW>,<CLOSE>,<VOL>,<OPENINT>",
         optional=("time", "openint"),
     ),
-    Dialect(  # "Time: closing time of the bar", in exchange time: help.tradestation.com, ASCII 3rd Party Data Guidelines
+    Dialect(  # closing times, in exchange time: help.tradestation.com, ASCII 3rd Party Data Guidelines
         name="TradeStation",
         header="Date,Time,Open,High,Low,Close,Up,Down",
         decimal=".",
