@@ -95,6 +95,13 @@ DIALECTS: Final = (
         header="<TICKER>,<PER>,<DATE>,<TIME>,<OPEN>,<HIGH>,<LOW>,<CLOSE>,<VOL>,<OPENINT>",
         optional=("time", "openint"),
     ),
+    Dialect(  # closing times, in exchange time: help.tradestation.com, ASCII 3rd Party Data Guidelines
+        name="TradeStation",
+        header="Date,Time,Open,High,Low,Close,Up,Down",
+        decimal=".",
+        date_order="month-first",
+        close_stamps=True,
+    ),
     Dialect(name="Stooq", header="Data,Otwarcie,Najwyzszy,Najnizszy,Zamkniecie,Wolumen", optional=("wolumen",)),
     Dialect(
         name="Dukascopy",

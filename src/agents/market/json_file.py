@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
+from src.agents.market import kline_events
 from src.agents.market.candles import MarketDataError
 from src.agents.market.names import roles
 from src.agents.market.sheet import Hints, Sheet
@@ -85,6 +86,7 @@ def sheet_of(data: Any, source: str, symbol: str | None = None) -> Sheet:
     Raises:
         MarketDataError: it holds no bars, or several series.
     """
+    data = kline_events.bars_of(data)
     hints = _hints(data)
     tables: _Tables = []
     try:

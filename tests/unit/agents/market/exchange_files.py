@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from tests.unit.agents.market.price_file import Bar, PriceFile
 
 
@@ -108,6 +110,43 @@ EXCHANGE_FILES = (
         ("2024-01-01T00:00", 3.721, 3.743, 3.677, 3.708, 8422410),
         ("2024-01-01T00:00", 3.721, 3.743, 3.677, 3.708, 8422410),
         rows=1,
+        issues=frozenset({"open_candle"}),
+    ),
+    PriceFile(
+        "binance-stream.json",
+        "a header of usual names",
+        "\n".join(
+            json.dumps(
+                {
+                    "e": "kline",
+                    "s": "BTCUSDT",
+                    "k": {
+                        "t": begins,
+                        "T": begins + 59_999,
+                        "s": "BTCUSDT",
+                        "i": "1m",
+                        "f": 1,
+                        "L": 9,
+                        "o": "10",
+                        "c": close,
+                        "h": "12",
+                        "l": "9",
+                        "v": "3.5",
+                        "n": 3,
+                        "x": is_closed,
+                    },
+                }
+            )
+            for begins, close, is_closed in (
+                (1704153600000, "10.5", False),
+                (1704153600000, "11", True),
+                (1704153660000, "11.5", True),
+                (1704153720000, "11.7", False),
+            )
+        ),
+        ("2024-01-02T00:00", 10, 12, 9, 11, 3.5),
+        ("2024-01-02T00:01", 10, 12, 9, 11.5, 3.5),
+        rows=2,
         issues=frozenset({"open_candle"}),
     ),
 )

@@ -10,6 +10,16 @@ DAY_LAST: Bar = ("2024-01-04", 12.5, 14.25, 11.75, 13.5, 3000.0)
 
 PLATFORM_FILES = (
     PriceFile(
+        "tradestation.csv",
+        "TradeStation",
+        '"Date","Time","Open","High","Low","Close","Up","Down"\n01/02/2024,0931,10,11,9,10.5,100,50\n'
+        "01/02/2024,0932,10.5,11,10,10.6,90,60\n01/02/2024,0933,10.6,11,10,10.7,90,60\n",
+        ("2024-01-02T14:30", 10, 11, 9, 10.5, None),
+        ("2024-01-02T14:32", 10.6, 11, 10, 10.7, None),
+        options={"zone": "America/New_York"},
+        issues=frozenset({"close_stamps"}),
+    ),
+    PriceFile(
         "cryptodatadownload.csv",
         "CryptoDataDownload",
         "https://www.CryptoDataDownload.com\nunix,date,symbol,open,high,low,close,Volume BTC,Volume USDT,tradecount\n"
