@@ -17,12 +17,12 @@ from src.observability.store.compression import compress
 from src.observability.store.connections import BUSY_S
 from src.observability.store.destination_names import accepted_by
 from src.observability.store.file import is_busy
-from src.observability.store.kept_connection import KeptConnection
 from src.observability.store.leases import lease_owner
 from src.observability.store.ledger_records import insert_record
 from src.observability.store.progress import Progress
 from src.observability.store.queries import Queries
 from src.observability.store.records import Batch, ScoreRecord, SpanRecord, Stats, TraceRow, TraceSummary
+from src.observability.store.reused_connection import ReusedConnection
 from src.observability.store.schema import SpoolError
 from src.observability.store.writer import Writer
 
@@ -74,7 +74,7 @@ class Spool:
     ) -> None:
         self.path = Path(path).absolute()
         self._writer = Writer(self.path, sync=sync, max_bytes=max_bytes, grace_s=grace_s, clock=clock)
-        self._reading = KeptConnection(self.path)
+        self._reading = ReusedConnection(self.path)
         self._progress = Progress(self.path, self._writer.transaction, clock, self._reading.use)
         self._queries = Queries(self.path, self._reading.use)
         try:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from src.observability.redaction.judging import checks, names
 from src.observability.redaction.judging.names import Rule, Verdict
 from src.observability.redaction.judging.plain_values import PLACEHOLDER, is_grouped_key, is_plain_secret
-from src.observability.redaction.rules import direct_values, told_phrases
+from src.observability.redaction.rules import direct_values, named_phrases
 
 if TYPE_CHECKING:
     from src.observability.redaction.judging.scan import Scan
@@ -105,7 +105,7 @@ def _find_assigned(scan: Scan, end: int, name_end: int) -> None:
         return  # most names
     name = _name_of(text, name_end, match)
     verdict = names.judge(name.text) if name else None
-    if name and verdict and not told_phrases.find(scan, end, name.text, verdict):
+    if name and verdict and not named_phrases.find(scan, end, name.text, verdict):
         _find_value(scan, end, name, verdict)
 
 
@@ -180,7 +180,7 @@ def _find_prose(scan: Scan, end: int) -> None:
     verb = _IS_BACK.search(scan.text, window_start, end)
     name = _name_before(scan.text, verb.start()) if verb else None
     verdict = names.judge(name.text) if name else None
-    if name and verdict and not told_phrases.find(scan, end, name.text, verdict):
+    if name and verdict and not named_phrases.find(scan, end, name.text, verdict):
         _find_told(scan, end, verdict)
 
 

@@ -61,8 +61,8 @@ def find(scan: Scan, end: int) -> None:
     values = [text[first:last] for first, last in spans]
     passphrase = _passphrase(text, position)
     is_called = bool(_CALLED.search(before["words"]))
-    is_said = is_called or bool(_SAYS_SECRET.search(before["words"])) or passphrase is not None
-    if not _are_credentials(values, is_said=is_said):
+    is_named = is_called or bool(_SAYS_SECRET.search(before["words"])) or passphrase is not None
+    if not _are_credentials(values, is_named=is_named):
         return
     for first, last in [*spans, *([passphrase] if passphrase else [])]:
         scan.add(first, last, "exchange_credentials", general=True)
@@ -98,7 +98,7 @@ def _passphrase(text: str, position: int) -> tuple[int, int] | None:
     return match.start(), match.start() + len(value)
 
 
-def _are_credentials(values: list[str], *, is_said: bool) -> bool:
+def _are_credentials(values: list[str], *, is_named: bool) -> bool:
     """Return whether two values are a key and its secret, of which an identifier is one at most."""
     if any(map(_is_public, values)):
         return False
@@ -107,7 +107,7 @@ def _are_credentials(values: list[str], *, is_said: bool) -> bool:
     first, second = (_PREFIX.sub("", value) for value in values)
     if not all(map(_is_identifier, values)):
         return False
-    if is_said:
+    if is_named:
         return True
     is_ambiguous = len(first) == len(second) or {len(first), len(second)} == {24, 36}  # an order and its client's id
     return not is_ambiguous or not (_is_public_size(first) or _is_public_size(second))

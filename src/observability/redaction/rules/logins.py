@@ -63,11 +63,11 @@ def find_login(scan: Scan, end: int) -> None:
     before = scan.text[end - 2]
     match = _VALUE.match(scan.text, end - 1)
     value = match[0].rstrip(".") if match else ""
-    if value and (is_strong(value) or (before in ":/|" and _is_password(value)) or _is_told(scan.text, end, value)):
+    if value and (is_strong(value) or (before in ":/|" and _is_password(value)) or _has_context(scan.text, end, value)):
         scan.add(end - 1, end - 1 + len(value), "password", general=True)
 
 
-def _is_told(text: str, end: int, value: str) -> bool:
+def _has_context(text: str, end: int, value: str) -> bool:
     """Return whether a word such as `pass` stands right before a value."""
     return _is_password(value) and bool(re.search(rf"\b(?:{_CALLED})[:=]? ?\Z", text[max(0, end - 12) : end - 1]))
 
@@ -93,8 +93,8 @@ def find_at_host(scan: Scan, end: int) -> None:
     if not mail or not _LOCAL_PART.search(text, max(0, sign - 64), sign) or text[sign - 3 : sign] == "git":
         return
     value = mail["value"]
-    is_told = mail["sign"].strip(" ") in {":", "|"} or len(mail["sign"]) > len(" / ")
-    if is_strong(value) or (is_told and _is_password(value)):
+    is_separated = mail["sign"].strip(" ") in {":", "|"} or len(mail["sign"]) > len(" / ")
+    if is_strong(value) or (is_separated and _is_password(value)):
         scan.add(*mail.span("value"), "password", general=True)
 
 

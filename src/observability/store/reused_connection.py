@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _CACHE_KB: Final = 512  # of the file's pages, which stay in memory as long as the connection is open
 
 
-class KeptConnection:
+class ReusedConnection:
     """A connection for reads that stays open between them, as long as the same file is at its path.
 
     A thread that finds it in use opens one for a short time instead. It is closed for a fork.

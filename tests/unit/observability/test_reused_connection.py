@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from src.observability.store.kept_connection import KeptConnection
+from src.observability.store.reused_connection import ReusedConnection
 from src.observability.store.spool import Spool
 from tests.unit.observability.records import span_record
 
@@ -23,13 +23,13 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "kept.db"
 
 
-def count(reading: KeptConnection, path: Path) -> int:
+def count(reading: ReusedConnection, path: Path) -> int:
     with reading.use(path) as connection:
         return int(connection.execute("SELECT count(*) FROM observations").fetchone()[0])
 
 
 def test_reads_share_one_connection_and_see_what_was_stored_since(path: Path) -> None:
-    spool, reading = Spool(path), KeptConnection(path)
+    spool, reading = Spool(path), ReusedConnection(path)
     with reading.use(path) as first:
         pass
     assert count(reading, path) == 0
@@ -42,7 +42,7 @@ def test_reads_share_one_connection_and_see_what_was_stored_since(path: Path) ->
 
 def test_a_thread_that_finds_it_in_use_reads_on_another_one(path: Path) -> None:
     Spool(path).append(span_record(1))
-    reading = KeptConnection(path)
+    reading = ReusedConnection(path)
     counts: list[int] = []
     with reading.use(path):
         thread = threading.Thread(target=lambda: counts.append(count(reading, path)))
@@ -54,7 +54,7 @@ def test_a_thread_that_finds_it_in_use_reads_on_another_one(path: Path) -> None:
 def test_another_file_at_the_path_is_read_from_then_on(path: Path) -> None:
     first = Spool(path)
     first.append(span_record(1))
-    reading = KeptConnection(path)
+    reading = ReusedConnection(path)
     assert count(reading, path) == 1
     first.close()
     path.unlink()
@@ -81,7 +81,7 @@ def test_a_batch_that_ends_early_leaves_no_statement_that_holds_up_the_log(path:
 
 def test_after_an_error_it_is_opened_anew(path: Path) -> None:
     Spool(path).append(span_record(1))
-    reading = KeptConnection(path)
+    reading = ReusedConnection(path)
     connections: list[sqlite3.Connection] = []
     for statement in ("SELECT nothing", "SELECT 1"):
         with suppress(sqlite3.OperationalError), reading.use(path) as connection:
@@ -94,7 +94,7 @@ def test_after_an_error_it_is_opened_anew(path: Path) -> None:
 @pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")
 def test_no_connection_crosses_a_fork(path: Path) -> None:
     Spool(path).append(span_record(1))
-    reading = KeptConnection(path)
+    reading = ReusedConnection(path)
     with reading.use(path) as before:
         pass
     child = os.fork()
